@@ -1,0 +1,36 @@
+# Each target sets itself up: a fresh machine needs Python 3.11+, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := -e "core[wire]" -e testing -e "plugins/digitalocean[sandbox]" -e "apps/cli[sandbox]"
+PROJECTS := pyproject.toml constraints.txt $(wildcard */pyproject.toml */*/pyproject.toml)
+CODE := core/src testing/src plugins/digitalocean/src apps/cli/src
+
+.PHONY: install demo test check bench docs clean
+install: $(VENV)/.installed
+
+$(VENV)/.installed: $(PROJECTS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(PACKAGES) --group dev
+	touch $@
+
+demo: install
+	$(BIN)/purveyor demo
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(CODE)
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+docs: install
+	$(BIN)/python -m pytest tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What happens: plugins, guarded calls, provisioning, views."""

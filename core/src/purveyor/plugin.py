@@ -1,0 +1,14 @@
+"""Everything that a plugin's author imports from the core, in one place.
+
+HTTP plugins also use :mod:`purveyor.wire`.
+"""
+
+from purveyor.model.account import *  # noqa: F403
+from purveyor.model.catalog import *  # noqa: F403
+from purveyor.model.errors import *  # noqa: F403
+from purveyor.model.instance import *  # noqa: F403
+from purveyor.model.values import *  # noqa: F403
+from purveyor.model.views import *  # noqa: F403
+from purveyor.spi.call import *  # noqa: F403
+from purveyor.spi.facets import *  # noqa: F403
+from purveyor.spi.hookspecs import *  # noqa: F403

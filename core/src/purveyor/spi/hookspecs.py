@@ -1,0 +1,86 @@
+"""What a plugin can register, and the descriptors that it registers.
+
+Hooks only register: they are called once, when a client is wired, and return frozen descriptors. Objects act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import attrs
+import pluggy
+
+from purveyor.spi.call import Context
+from purveyor.spi.facets import Provider
+
+__all__ = ["API_VERSION", "PROJECT", "ProviderPlugin", "hookimpl", "purveyor_register_providers"]
+
+PROJECT = "purveyor"
+"""pluggy's project name, and the entry-point group."""
+
+API_VERSION = 1
+"""Version of what plugins and core have agreed on."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@attrs.frozen(kw_only=True)
+class ProviderPlugin:
+    """One provider type.
+
+    Attributes:
+        name: The provider type, the entry point's name, and ``type:`` in the configuration.
+        factory: Builds a provider from its settings; imports what is heavy only when called.
+        config_type: attrs class of the type's own settings.
+        facets: Names of the facets that its providers implement.
+        capabilities: What its providers can do, in plain words; a configured list replaces it.
+        default_base_url: The vendor's own.
+        visibility_grace: Seconds until a machine that was made is listed.
+        late_commit_bound: Seconds after which a request that timed out has no effect any more.
+        sandbox: ``module:Class`` of a loopback server that speaks this API.
+        api_version: The ``API_VERSION`` that it was written for.
+    """
+
+    name: str
+    factory: Callable[[Any, Context], Awaitable[Provider]]
+    config_type: type
+    facets: frozenset[str]
+    capabilities: frozenset[str] = frozenset()
+    default_base_url: str | None = None
+    visibility_grace: float = 60.0
+    late_commit_bound: float = 60.0
+    sandbox: str | None = None
+    api_version: int = API_VERSION
+
+
+@hookspec
+def purveyor_register_providers() -> Iterable[ProviderPlugin]:  # type: ignore[empty-body]
+    """Offer provider types.
+
+    Example:
+        ```python
+        from purveyor.plugin import Call, Context, ProviderPlugin, hookimpl
+        import attrs
+
+
+        @attrs.frozen
+        class Settings:
+            endpoint: str = "tcp://127.0.0.1:9000"
+
+
+        class Lamp:
+            async def check_health(self, call: Call) -> None: ...
+            async def aclose(self) -> None: ...
+
+
+        async def build(settings: Settings, ctx: Context) -> Lamp:
+            return Lamp()
+
+
+        @hookimpl
+        def purveyor_register_providers():
+            return [ProviderPlugin(name="lamp", factory=build, config_type=Settings, facets=frozenset())]
+        ```
+    """

@@ -1,0 +1,106 @@
+"""The words a sandbox speaks inside: a call, an answer, a refusal, a route."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import attrs
+
+from purveyor_testing.sandbox._log import Effect
+
+Manner = Literal["whole", "cut", "drip", "reset", "hang"]
+"""How an answer goes onto the wire; reset and hang send none at all."""
+
+Scopes = frozenset[str] | None
+"""What a token may do; None is everything."""
+
+
+def compact(value: object) -> bytes:
+    """JSON without spaces, as servers send it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@attrs.frozen
+class Answer:
+    """What goes back."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    manner: Manner = "whole"
+    interval: float = 0.0
+    """Seconds between two bytes, where they drip."""
+
+    @classmethod
+    def json(cls, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
+        """A JSON answer."""
+        body = value if isinstance(value, bytes) else compact(value)
+        return cls(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+
+
+class Refusal(Exception):  # noqa: N818 - it is no error of the sandbox: saying no is part of its work
+    """Raised to answer with the vendor's error shape; nothing may have been changed before."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@attrs.define(eq=False, kw_only=True)
+class Call:
+    """One request on its way through the sandbox."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    request_id: str = ""
+    params: dict[str, str] = attrs.field(factory=dict)
+    """What the route's placeholders stood for."""
+    token: str = attrs.field(default="", repr=False)
+    scopes: Scopes = None
+    effects: list[Effect] = attrs.field(factory=list)
+    lag: float = 0.0
+    """Sandbox seconds for which new things stay out of lists."""
+    shift: bool = False
+    """Whether a row of an earlier page vanishes right now."""
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; ValueError where it is none."""
+        value = json.loads(self.body) if self.body else {}
+        if not isinstance(value, dict):
+            raise ValueError("expected a JSON object")  # noqa: TRY004 - one kind of error for a bad body
+        return value
+
+    def effect(self, kind: str, type_: str, id_: object, tags: tuple[str, ...] = ()) -> None:
+        """Record a change that this call made."""
+        self.effects.append(Effect(kind, type_, str(id_), tags))
+
+
+Serve = Callable[[Call], Answer]
+
+
+@attrs.frozen
+class Route:
+    """One operation: ``Route("GET", "/v2/droplets/{id}", show, scope="droplet:read")``."""
+
+    method: str
+    template: str
+    serve: Serve
+    scope: str | None = None
+    _pattern: re.Pattern[str] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
+        object.__setattr__(self, "_pattern", re.compile(pattern + "/?"))
+
+    def match(self, method: str, path: str) -> dict[str, str] | None:
+        """The placeholders' values if this route serves that request; a trailing slash does not matter."""
+        if method != self.method or (found := self._pattern.fullmatch(path)) is None:
+            return None
+        return {key: unquote(value) for key, value in found.groupdict().items()}
