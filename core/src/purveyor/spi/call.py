@@ -164,6 +164,7 @@ class CommonSettings:
 
     Attributes:
         base_url: Origin (and prefix) to use instead of the vendor's.
+        region: Slug or place to use for requests that name none.
         timeout: Seconds that one exchange may take.
         proxy: Proxy for all exchanges, such as ``http://127.0.0.1:3128``; the environment's is ignored.
         ca_file: PEM file of certificate authorities to trust instead of the system's.
@@ -173,6 +174,7 @@ class CommonSettings:
     """
 
     base_url: str | None = None
+    region: str | None = None
     timeout: float = 30.0
     proxy: str | None = None
     ca_file: str | None = None

@@ -1,0 +1,452 @@
+"""The async door: one client over many providers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from purveyor.config import Configuration, find_file, load_configuration, read_file
+from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
+from purveyor.engine.choosing import Chooser, Defaults, Wish
+from purveyor.engine.guard import SpendingGuard
+from purveyor.engine.machines import Machines
+from purveyor.engine.plugins import PluginHost, PluginInfo
+from purveyor.engine.provisioning import Provisioner
+from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.views import Memory, Show, Source, ViewStream
+from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
+from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
+from purveyor.model.errors import PurveyorError, ValidationError
+from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.selection import Explanation, Provisioned
+from purveyor.model.views import Page, ProviderHealth, ProviderInfo
+from purveyor.policy.validation import instance_names, validate_spec
+from purveyor.spi.call import Call, Effect, LoopClock
+from purveyor.spi.facets import CostRequest
+from purveyor.state.store import Store
+
+__all__ = ["MultiProviderClient"]
+
+T = TypeVar("T")
+
+READ_SECONDS = 60.0
+"""Default deadline of everything that only looks."""
+PROVISION_SECONDS = 300.0
+"""Default deadline of everything that makes or changes machines."""
+HEALTH_SECONDS = 60.0
+"""Between two health checks of every provider while a client is open."""
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def _surroundings() -> Surroundings:
+    chance = random.SystemRandom()
+    return Surroundings(
+        clock=LoopClock(), random=chance, ids=lambda: "".join(chance.choices(_ALPHABET, k=16))
+    )
+
+
+class MultiProviderClient:
+    """One client over all configured providers.
+
+    Use it as an async context manager. Times that it takes (``deadline``) are seconds from the call. Every method may
+    raise a :class:`~purveyor.PurveyorError`; what is said beside a method is what is special there.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        plugins: PluginHost | None = None,
+        around: Surroundings | None = None,
+        health_interval: float | None = HEALTH_SECONDS,
+    ) -> None:
+        """Make a client; nothing is sent or opened before the first call.
+
+        Args:
+            configuration: What ``load_configuration`` gave.
+            plugins: The host that it was loaded with.
+            around: Clock, random source and ids; None for the real ones.
+            health_interval: Seconds between health checks in the background; None for none.
+        """
+        self._around = around or _surroundings()
+        self._plugins = plugins or PluginHost()
+        self._limits = configuration.limits
+        self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
+        self._store = Store(configuration.state_dir)
+        self._cache = CatalogueCache(self._store, self._around.clock)
+        defaults = Defaults(
+            strategy=configuration.selection_policy,
+            provider_type=configuration.default_provider_type,
+            provider=configuration.default_provider_instance,
+        )
+        self._chooser = Chooser(self._registry, self._cache, self._store, self._around, defaults)
+        self._provisioner = Provisioner(self._registry, self._chooser, self._store, self._around)
+        self._machines = Machines(self._registry, self._around)
+        self._seen: Memory[Instance] = Memory()
+        self._health_interval = health_interval
+        self._watch: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Mapping[str, Any],
+        *,
+        plugins: PluginHost | None = None,
+        environ: Mapping[str, str] = os.environ,
+        around: Surroundings | None = None,
+        health_interval: float | None = HEALTH_SECONDS,
+    ) -> Self:
+        """A client from the settings of a configuration file, written as a dict.
+
+        Raises:
+            ConfigurationError: Lists every mistake with its path.
+        """
+        host = plugins or PluginHost(environ=environ)
+        configuration = load_configuration(config, host, environ=environ)
+        return cls(configuration, plugins=host, around=around, health_interval=health_interval)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path | None = None,
+        *,
+        plugins: PluginHost | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """A client from a configuration file; None looks for it where the command does.
+
+        Raises:
+            ConfigurationError: There is no file, or it lists every mistake with its path.
+        """
+        host = plugins or PluginHost(environ=environ)
+        found = find_file(path, environ)
+        return cls(
+            load_configuration(read_file(found), host, environ=environ, source=str(found)), plugins=host
+        )
+
+    async def __aenter__(self) -> Self:
+        if self._health_interval is not None and self._watch is None:
+            self._watch = asyncio.create_task(self._watch_health(self._health_interval))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give back connections and files; may be called twice."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        await self._cache.aclose()
+        await asyncio.gather(*(member.aclose() for member in self._registry), return_exceptions=True)
+        await self._store.aclose()
+
+    # Providers
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Every installed plugin, each tried out."""
+        return self._plugins.listing(load=True)
+
+    def providers(self) -> tuple[ProviderInfo, ...]:
+        """Every configured provider, in the order of the configuration."""
+        return tuple(member.info for member in self._registry)
+
+    def provider(self, name: str) -> ProviderInfo:
+        """One configured provider, enabled or not."""
+        for info in self.providers():
+            if info.name == name:
+                return info
+        return self._registry.get(name).info
+
+    def check_health(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[ProviderHealth]:
+        """Ask every provider whether it answers; one that does not is an item, not a failure."""
+
+        async def source(member: Member, show: Show[ProviderHealth]) -> None:
+            with contextlib.suppress(PurveyorError):
+                await self._probe(member, deadline)
+            show(Page((member.gate.health,)))
+
+        return self._stream(lambda: self._registry.enabled(providers), source)
+
+    def validate_credentials(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[CredentialReport]:
+        """Ask every provider whom the credentials belong to and what they allow."""
+
+        async def work(member: Member, call: Call) -> CredentialReport:
+            return await (await member.credentials()).validate_credentials(call)
+
+        return self._each("credentials", "validate_credentials", work, providers, deadline)
+
+    # Catalogues
+
+    def list_plans(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[Plan]:
+        """What can be bought, with prices; remembered for an hour."""
+        return self._catalogue(CatalogKind.PLANS, providers, deadline)
+
+    def list_images(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[Image]:
+        """What machines can start from; remembered for an hour."""
+        return self._catalogue(CatalogKind.IMAGES, providers, deadline)
+
+    def list_regions(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[Region]:
+        """Where machines can run; remembered for an hour."""
+        return self._catalogue(CatalogKind.REGIONS, providers, deadline)
+
+    def list_apps(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[App]:
+        """Marketplace apps; remembered for six hours."""
+        return self._catalogue(CatalogKind.APPS, providers, deadline)
+
+    async def cached_catalogues(self) -> list[CachedCatalogue]:
+        """Which catalogues are remembered at present."""
+        return await self._cache.listing()
+
+    async def clear_cache(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
+        """Forget catalogues: all, one kind, one provider's, or both; returns how many."""
+        return await self._cache.clear(kind, provider)
+
+    # Machines
+
+    def list_instances(
+        self,
+        providers: Iterable[str] | None = None,
+        *,
+        tag: str | None = None,
+        deadline: float = READ_SECONDS,
+    ) -> ViewStream[Instance]:
+        """Every machine everywhere, as the answers arrive; ``deadline`` is for each provider."""
+        return self._stream(
+            lambda: self._registry.offering("compute", providers),
+            self._machines.source(tag, deadline),
+            self._seen if tag is None else None,
+        )
+
+    async def get_instance(self, instance_id: str, *, deadline: float = READ_SECONDS) -> Instance:
+        """One machine, by ``provider/id``, or by its bare id where only one provider has it.
+
+        Raises:
+            InstanceNotFoundError: There is none.
+            ValidationError: Several providers have a machine with that bare id.
+        """
+        return await self._machines.find(instance_id, deadline=self._deadline(deadline))
+
+    async def delete_instance(self, instance_id: str, *, deadline: float = PROVISION_SECONDS) -> None:
+        """Delete one machine, by ``provider/id``; one that is gone already is success."""
+        await self._machines.delete(instance_id, deadline=self._deadline(deadline))
+
+    async def perform_action(
+        self,
+        instance_id: str,
+        action: Action,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        wait: bool = False,
+        deadline: float = PROVISION_SECONDS,
+    ) -> Instance:
+        """Do something to one machine; returns it as it is afterwards.
+
+        Args:
+            instance_id: ``provider/id``.
+            action: What to do.
+            parameters: ``plan`` for resize, ``image`` for rebuild, ``name`` for snapshot and rename.
+            wait: Return only when the machine has reached what the action is for and is not busy any more.
+            deadline: Seconds for all of it.
+        """
+        return await self._machines.act(
+            instance_id, action, parameters or {}, wait=wait, deadline=self._deadline(deadline)
+        )
+
+    async def wait_until_ready(self, instance: Instance, *, deadline: float = PROVISION_SECONDS) -> Instance:
+        """Wait until a machine runs, is not busy and has an address.
+
+        Raises:
+            CallTimeoutError: It is not by then; it exists and is billed.
+        """
+        return await self._machines.ready(instance, deadline=self._deadline(deadline))
+
+    async def explain(
+        self,
+        spec: InstanceSpec,
+        *,
+        provider: str | None = None,
+        type: str | None = None,  # noqa: A002 - the configuration's word
+        strategy: str | None = None,
+        seed: int | None = None,
+        deadline: float = READ_SECONDS,
+    ) -> Explanation:
+        """Where a request would go and why; buys nothing.
+
+        Args:
+            spec: What is wanted.
+            provider: Only this provider.
+            type: Only providers of this type.
+            strategy: Instead of the configured one.
+            seed: Makes a random choice repeat.
+            deadline: Seconds.
+        """
+        validate_spec(spec)
+        wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
+        return await self._chooser.explain(wish, deadline=self._deadline(deadline))
+
+    async def provision(
+        self,
+        spec: InstanceSpec,
+        *,
+        count: int = 1,
+        provider: str | None = None,
+        type: str | None = None,  # noqa: A002 - the configuration's word
+        strategy: str | None = None,
+        seed: int | None = None,
+        wait: bool = False,
+        deadline: float = PROVISION_SECONDS,
+    ) -> Provisioned:
+        """Make machines where the strategy says, and move on when a provider refuses or cannot be reached.
+
+        Args:
+            spec: What is wanted.
+            count: How many; above one the names are ``NAME-1`` to ``NAME-count``.
+            provider: Only this provider.
+            type: Only providers of this type.
+            strategy: Instead of the configured one.
+            seed: Makes a random choice repeat.
+            wait: Return only when they run and have an address.
+            deadline: Seconds for all of it.
+
+        Raises:
+            UncertainOutcomeError: A machine may have been made and the answer is lost; nobody else was asked.
+            NoCompatibleProvidersError: Nobody could serve the request.
+            AllProvidersFailedError: Everybody refused.
+            QuotaExceededError: The configured limits would be passed.
+        """
+        validate_spec(spec)
+        names = instance_names(spec.name, count)
+        wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
+        until = self._deadline(deadline)
+        guard = SpendingGuard(self._limits.max_price_per_hour, self._limits.max_instances)
+        if guard.active:
+            plan = await self._chooser.explain(wish, deadline=until)
+            guard.check(await self.list_instances(deadline=deadline).collect(), plan, count)
+        made = await self._provisioner.make(wish, names, deadline=until)
+        return await self._machines.all_ready(made, deadline=until) if wait else made
+
+    # Accounts
+
+    def get_balances(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[Balance]:
+        """What is owed to every provider."""
+
+        async def work(member: Member, call: Call) -> Balance:
+            return await (await member.billing()).get_balance(call)
+
+        return self._each("billing", "get_balance", work, providers, deadline)
+
+    def list_invoices(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
+    ) -> ViewStream[Invoice]:
+        """Every bill from every provider."""
+
+        async def source(member: Member, show: Show[Invoice]) -> None:
+            billing = await member.billing()
+
+            async def work(call: Call) -> list[Page[Invoice]]:
+                return [page async for page in billing.list_invoices(call)]
+
+            for page in await member.gate.call(
+                "list_invoices", Effect.READ, work, deadline=self._deadline(deadline)
+            ):
+                show(page)
+
+        return self._stream(lambda: self._registry.offering("billing", providers), source)
+
+    def get_costs(
+        self,
+        start: datetime,
+        end: datetime,
+        providers: Iterable[str] | None = None,
+        *,
+        deadline: float = READ_SECONDS,
+    ) -> ViewStream[CostReport]:
+        """Cost and use from ``start`` up to ``end``, both aware, item by item."""
+        if start.tzinfo is None or end.tzinfo is None or start >= end:
+            raise ValidationError(
+                "start and end must have time zones, and start must be before end", field="start"
+            )
+        request = CostRequest(start=start, end=end)
+
+        async def work(member: Member, call: Call) -> CostReport:
+            return await (await member.billing()).get_costs(request, call)
+
+        return self._each("billing", "get_costs", work, providers, deadline)
+
+    # Below here: how
+
+    def _deadline(self, seconds: float) -> float:
+        return self._around.clock.monotonic() + seconds
+
+    def _stream(
+        self,
+        members: Callable[[], list[Member]],
+        source: Source[T],
+        memory: Memory[T] | None = None,
+    ) -> ViewStream[T]:
+        return ViewStream(members, source, self._around.clock.now, memory)
+
+    def _each(
+        self,
+        facet: str,
+        operation: str,
+        work: Callable[[Member, Call], Awaitable[T]],
+        providers: Iterable[str] | None,
+        deadline: float,
+    ) -> ViewStream[T]:
+        """A view with one item a provider."""
+
+        async def source(member: Member, show: Show[T]) -> None:
+            async def one(call: Call) -> T:
+                return await work(member, call)
+
+            item = await member.gate.call(operation, Effect.READ, one, deadline=self._deadline(deadline))
+            show(Page((item,)))
+
+        return self._stream(lambda: self._registry.offering(facet, providers), source)
+
+    def _catalogue(
+        self, kind: CatalogKind, providers: Iterable[str] | None, deadline: float
+    ) -> ViewStream[Any]:
+        async def source(member: Member, show: Show[Any]) -> None:
+            show(await self._cache.get(member, kind, deadline=self._deadline(deadline)))
+
+        return self._stream(lambda: self._registry.offering("catalog", providers), source)
+
+    async def _probe(self, member: Member, seconds: float) -> None:
+        async def work(call: Call) -> None:
+            await (await member.provider()).check_health(call)
+
+        await member.gate.call("check_health", Effect.READ, work, deadline=self._deadline(seconds))
+
+    async def _watch_health(self, interval: float) -> None:
+        """Probe everyone now and then; a provider that was offline is online again after its first answer."""
+        while True:
+            await self._around.clock.sleep(interval)
+            await self.check_health(deadline=min(interval, READ_SECONDS)).collect()

@@ -1,0 +1,162 @@
+"""Plans, images, regions and apps, remembered: fetched once for everybody who asks at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import attrs
+
+from purveyor.engine.registry import Member
+from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
+from purveyor.model.errors import StateUnavailableError
+from purveyor.model.values import Raw
+from purveyor.model.views import Page
+from purveyor.spi.call import Call, Clock, Effect
+from purveyor.spi.facets import CatalogRequest
+from purveyor.state.store import Store
+
+__all__ = ["TTL", "CachedCatalogue", "CatalogueCache"]
+
+TTL: Mapping[CatalogKind, float] = {
+    CatalogKind.PLANS: 3600.0,
+    CatalogKind.IMAGES: 3600.0,
+    CatalogKind.REGIONS: 3600.0,
+    CatalogKind.APPS: 6 * 3600.0,
+}
+"""Seconds until a catalogue is fetched again."""
+
+_ROWS: Mapping[CatalogKind, type] = {
+    CatalogKind.PLANS: Plan,
+    CatalogKind.IMAGES: Image,
+    CatalogKind.REGIONS: Region,
+    CatalogKind.APPS: App,
+}
+
+_SPACE = "catalogue"
+_log = logging.getLogger("purveyor")
+
+
+@attrs.frozen(kw_only=True)
+class CachedCatalogue:
+    """One remembered catalogue: whose, which, how old in seconds, how many rows."""
+
+    provider: str
+    kind: CatalogKind
+    age: float
+    rows: int
+
+
+class CatalogueCache:
+    """Catalogues by provider and kind, in the state store and so shared by processes."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._flights: dict[str, asyncio.Task[Page[Any]]] = {}
+
+    async def get(self, member: Member, kind: CatalogKind, *, deadline: float) -> Page[Any]:
+        """A provider's catalogue: remembered if young enough, fetched otherwise.
+
+        Raises:
+            PurveyorError: It had to be fetched and could not.
+        """
+        key = _key(member, kind)
+        if (remembered := await self._recall(key, kind)) is not None:
+            return remembered
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fetch(member, kind, key, deadline))
+            self._flights[key] = flight
+            flight.add_done_callback(functools.partial(self._landed, key))
+        # One caller's cancellation must not take the answer away from the others.
+        return await asyncio.shield(flight)
+
+    async def listing(self) -> list[CachedCatalogue]:
+        """What is remembered at present."""
+        now = self._clock.now().timestamp()
+        found = []
+        for key, row in (await self._store.items(_SPACE)).items():
+            kind, provider, _ = key.split("|", 2)
+            rows = len(json.loads(row.value))
+            found.append(
+                CachedCatalogue(
+                    provider=provider, kind=CatalogKind(kind), age=max(0.0, now - row.at), rows=rows
+                )
+            )
+        return found
+
+    async def clear(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
+        """Forget all catalogues, or those of a kind, of a provider, or both; says how many."""
+        keys = []
+        for key in await self._store.items(_SPACE):
+            its_kind, its_provider, _ = key.split("|", 2)
+            if kind in {None, CatalogKind(its_kind)} and provider in {None, its_provider}:
+                keys.append(key)
+        await self._store.delete(_SPACE, tuple(keys))
+        return len(keys)
+
+    async def aclose(self) -> None:
+        """End the fetches under way."""
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+
+    def _landed(self, key: str, flight: asyncio.Task[Page[Any]]) -> None:
+        self._flights.pop(key, None)
+        if not flight.cancelled():
+            flight.exception()  # seen, even if every caller has gone
+
+    async def _recall(self, key: str, kind: CatalogKind) -> Page[Any] | None:
+        try:
+            row = await self._store.get(_SPACE, key)
+        except StateUnavailableError as error:
+            _log.debug("catalogues are not remembered: %s", error)
+            return None
+        if row is None or not 0 <= self._clock.now().timestamp() - row.at < TTL[kind]:
+            return None
+        try:
+            return Page(tuple(_converter().structure(one, _ROWS[kind]) for one in json.loads(row.value)))
+        except (ValueError, TypeError, KeyError, AttributeError, ExceptionGroup) as exc:
+            # Written by another version, or damaged: fetch it again.
+            _log.debug("a remembered catalogue cannot be read: %s", type(exc).__name__)
+            return None
+
+    async def _fetch(self, member: Member, kind: CatalogKind, key: str, deadline: float) -> Page[Any]:
+        catalog = await member.catalog()
+
+        async def work(call: Call) -> Page[Any]:
+            method = getattr(catalog, f"list_{kind.value}")
+            return cast("Page[Any]", await method(CatalogRequest(), call))
+
+        page = await member.gate.call(f"list_{kind.value}", Effect.READ, work, deadline=deadline)
+        if not page.unreadable:
+            await self._remember(key, page.items)
+        return page
+
+    async def _remember(self, key: str, rows: Iterable[Any]) -> None:
+        try:
+            value = json.dumps(_converter().unstructure(list(rows))).encode()
+            await self._store.put(_SPACE, key, value, self._clock.now().timestamp())
+        except StateUnavailableError as error:
+            _log.warning("catalogues are not remembered: %s", error)
+
+
+def _key(member: Member, kind: CatalogKind) -> str:
+    """Another endpoint under the same name is another catalogue."""
+    config = member.config
+    return f"{kind.value}|{member.name}|{config.type} {config.settings.base_url or ''}"
+
+
+@functools.cache
+def _converter() -> Any:
+    from cattrs.preconf.json import make_converter  # noqa: PLC0415 - heavy, and only needed with a catalogue at hand
+
+    converter = make_converter()
+    converter.register_unstructure_hook(Raw, lambda raw: raw.data.decode("utf-8", "surrogateescape"))
+    converter.register_structure_hook(Raw, lambda text, _: Raw(text.encode("utf-8", "surrogateescape")))
+    return converter

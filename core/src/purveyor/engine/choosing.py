@@ -1,0 +1,216 @@
+"""Who could serve a wish, in which order they are tried, and why the others cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from purveyor.engine.catalogue import CatalogueCache
+from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.model.catalog import CatalogKind
+from purveyor.model.errors import PurveyorError, ValidationError
+from purveyor.model.instance import InstanceSpec
+from purveyor.model.selection import Candidate, Explanation, Rejection
+from purveyor.policy.resolve import Catalogue, Unfit, resolve
+from purveyor.policy.selection import Facts, Strategy, find_strategy, next_in_turn
+from purveyor.state.store import Store
+
+__all__ = ["Choice", "Chooser", "Defaults", "Wish"]
+
+_CURSORS = "cursor"
+
+
+@attrs.frozen(kw_only=True)
+class Defaults:
+    """What the configuration says about choosing."""
+
+    strategy: str = "priority"
+    provider_type: str | None = None
+    provider: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What is wanted and how it is to be chosen.
+
+    Attributes:
+        provider: Only this provider.
+        type: Only providers of this type.
+        strategy: None for the configured one.
+        seed: Makes a random choice repeat; None draws one.
+    """
+
+    spec: InstanceSpec
+    provider: str | None = None
+    type: str | None = None
+    strategy: str | None = None
+    seed: int | None = None
+
+
+@attrs.define(kw_only=True)
+class Choice:
+    """Who is in question for one wish; ``picked`` counts what this wish has placed so far."""
+
+    name: str
+    strategy: Strategy
+    candidates: list[Candidate]
+    rejected: tuple[Rejection, ...]
+    members: list[Member]
+    seed: int
+    picked: Counter[str] = attrs.field(factory=Counter)
+
+    def explanation(self, order: list[Candidate]) -> Explanation:
+        """The choice in this order, for people and programs."""
+        return Explanation(
+            strategy=self.name,
+            candidates=tuple(order),
+            rejected=self.rejected,
+            seed=self.seed if self.name == "random" else None,
+        )
+
+
+class Chooser:
+    """Weighs the providers against a wish."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        cache: CatalogueCache,
+        store: Store,
+        around: Surroundings,
+        defaults: Defaults,
+    ) -> None:
+        self._registry = registry
+        self._cache = cache
+        self._store = store
+        self._around = around
+        self._defaults = defaults
+
+    async def explain(self, wish: Wish, *, deadline: float) -> Explanation:
+        """Who could serve the wish, in the order of trying, who could not and why. Buys nothing, moves no turn."""
+        choice = await self.choose(wish, deadline)
+        return choice.explanation(await self.order(choice, take=False))
+
+    async def choose(self, wish: Wish, deadline: float) -> Choice:
+        """Everybody's verdict on a wish, not ordered yet."""
+        name, strategy = find_strategy(
+            wish.strategy or ("explicit" if wish.provider else self._defaults.strategy)
+        )
+        if name == "explicit" and wish.provider is None:
+            raise ValidationError("strategy 'explicit' needs a provider to be named", field="provider")
+        members = [self._registry.get(wish.provider)] if wish.provider else list(self._registry)
+        self._registry.enabled(None if wish.provider is None else [wish.provider])
+        verdicts = await asyncio.gather(*(self._judge(member, wish, deadline) for member in members))
+        return Choice(
+            name=name,
+            strategy=strategy,
+            candidates=[verdict for verdict in verdicts if isinstance(verdict, Candidate)],
+            rejected=tuple(verdict for verdict in verdicts if isinstance(verdict, Rejection)),
+            members=members,
+            seed=wish.seed if wish.seed is not None else self._around.random.getrandbits(32),
+        )
+
+    async def order(self, choice: Choice, *, take: bool) -> list[Candidate]:
+        """The candidates in the order of trying; ``take`` counts the pick, with nobody in between."""
+        weights = _turn_weights(choice.name, choice.candidates)
+        if not weights:
+            return choice.strategy(choice.candidates, self._facts(choice, {}))
+        key = _turn_key(choice.name, weights)
+        if not take:
+            row = await self._store.get(_CURSORS, key)
+            return choice.strategy(
+                choice.candidates, self._facts(choice, json.loads(row.value) if row else {})
+            )
+        ordered: list[Candidate] = []
+
+        def change(before: bytes | None) -> bytes:
+            served = json.loads(before or b"{}")
+            ordered[:] = choice.strategy(choice.candidates, self._facts(choice, served))
+            return json.dumps(next_in_turn(served, ordered[0].provider, weights)).encode()
+
+        await self._store.update(_CURSORS, key, change, self._around.clock.now().timestamp())
+        return ordered
+
+    def _facts(self, choice: Choice, served: Mapping[str, int]) -> Facts:
+        gates = {member.name: member.gate for member in choice.members}
+        return Facts(
+            served=served,
+            inflight={name: gate.inflight + choice.picked[name] for name, gate in gates.items()},
+            latency={
+                name: gate.health.latency for name, gate in gates.items() if gate.health.latency is not None
+            },
+            default_type=self._defaults.provider_type,
+            default_provider=self._defaults.provider,
+            seed=choice.seed + choice.picked.total(),
+        )
+
+    async def _judge(self, member: Member, wish: Wish, deadline: float) -> Candidate | Rejection:
+        """Whether a provider can serve the wish, and what exactly would be bought there."""
+        reason = _excluded(member, wish)
+        if reason is not None:
+            return reason
+        try:
+            catalogue = await self._catalogue(member, deadline)
+        except PurveyorError as error:
+            return Rejection(provider=member.name, code=error.code.lower(), reason=error.message)
+        fit = resolve(wish.spec, catalogue)
+        if isinstance(fit, Unfit):
+            return Rejection(provider=member.name, code=fit.field, reason=fit.reason)
+        return Candidate(
+            provider=member.name,
+            type=member.config.type,
+            plan=fit.plan.id,
+            image=fit.image.id,
+            region=fit.region,
+            price_per_hour=fit.price_per_hour,
+            price_per_month=fit.plan.price_per_month,
+            priority=member.config.priority,
+            weight=member.config.weight,
+        )
+
+    async def _catalogue(self, member: Member, deadline: float) -> Catalogue:
+        kinds = (CatalogKind.PLANS, CatalogKind.IMAGES, CatalogKind.REGIONS)
+        plans, images, regions = await asyncio.gather(
+            *(self._cache.get(member, kind, deadline=deadline) for kind in kinds)
+        )
+        return Catalogue(
+            plans=plans.items,
+            images=images.items,
+            regions=regions.items,
+            default_region=member.config.settings.region,
+        )
+
+
+def _excluded(member: Member, wish: Wish) -> Rejection | None:
+    """Why a provider is out before its catalogue is even looked at."""
+
+    def out(code: str, reason: str) -> Rejection:
+        return Rejection(provider=member.name, code=code, reason=reason)
+
+    config = member.config
+    if not config.enabled:
+        return out("disabled", "it is disabled in the configuration")
+    if config.error is not None:
+        return out("plugin", config.error.message)
+    if wish.type is not None and config.type != wish.type:
+        return out("type", f"its type is {config.type}, not {wish.type}")
+    lacking = sorted(wish.spec.capabilities - member.capabilities)
+    if lacking:
+        return out("capability", f"it lacks {', '.join(lacking)}")
+    absent = [facet for facet in ("compute", "catalog") if facet not in member.facets]
+    return out("facet", f"its type has no {' and no '.join(absent)}") if absent else None
+
+
+def _turn_weights(strategy: str, candidates: Sequence[Candidate]) -> dict[str, int]:
+    """Weights of the strategies that go in turn; nothing for the others."""
+    if strategy not in {"weighted_round_robin", "round_robin"}:
+        return {}
+    return {c.provider: c.weight if strategy == "weighted_round_robin" else 1 for c in candidates}
+
+
+def _turn_key(strategy: str, weights: Mapping[str, int]) -> str:
+    return f"{strategy} " + " ".join(f"{name}:{weights[name]}" for name in sorted(weights))

@@ -1,0 +1,187 @@
+"""Machines at the providers: finding them, changing them, waiting for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import TypeVar
+
+import attrs
+
+from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.views import Show, Source, ViewStream
+from purveyor.engine.waiting import wait_until
+from purveyor.model.errors import InstanceNotFoundError, PurveyorError, ValidationError
+from purveyor.model.instance import Action, Instance, InstanceStatus
+from purveyor.model.selection import Provisioned
+from purveyor.model.views import Page
+from purveyor.spi.call import Call, Effect
+from purveyor.spi.facets import ActionRequest, InstanceRequest, ListRequest
+
+__all__ = ["Machines"]
+
+T = TypeVar("T")
+
+_EFFECTS = {
+    Action.START: Effect.CONVERGE,
+    Action.STOP: Effect.CONVERGE,
+    Action.POWER_OFF: Effect.CONVERGE,
+    Action.RENAME: Effect.CONVERGE,
+}
+"""What repeating an action would do; all others are done once."""
+
+_GOALS: Mapping[Action, InstanceStatus] = {
+    Action.START: InstanceStatus.RUNNING,
+    Action.REBOOT: InstanceStatus.RUNNING,
+    Action.POWER_CYCLE: InstanceStatus.RUNNING,
+    Action.REBUILD: InstanceStatus.RUNNING,
+    Action.STOP: InstanceStatus.STOPPED,
+    Action.POWER_OFF: InstanceStatus.STOPPED,
+}
+"""What a machine is when an action has really happened; providers call actions done that did nothing."""
+
+
+class Machines:
+    """What can be done to machines that exist. Deadlines are moments of the clock, not durations."""
+
+    def __init__(self, registry: Registry, around: Surroundings) -> None:
+        self._registry = registry
+        self._around = around
+
+    def source(self, tag: str | None, seconds: float) -> Source[Instance]:
+        """A view's source: every machine of a provider, each once, within that many seconds."""
+
+        async def source(member: Member, show: Show[Instance]) -> None:
+            compute = await member.compute()
+            seen: set[str] = set()  # a try that broke off has shown some already
+
+            async def work(call: Call) -> None:
+                pages = _closable(compute.list_instances(ListRequest(tag=tag), call))
+                async with contextlib.aclosing(pages):
+                    async for page in pages:
+                        fresh = tuple(one for one in page.items if one.id not in seen)
+                        seen.update(one.id for one in fresh)
+                        show(attrs.evolve(page, items=fresh))
+
+            deadline = self._around.clock.monotonic() + seconds
+            await member.gate.call("list_instances", Effect.READ, work, deadline=deadline)
+
+        return source
+
+    async def get(self, member: Member, bare: str, *, deadline: float) -> Instance:
+        """One machine of one provider."""
+
+        async def work(call: Call) -> Instance:
+            return await (await member.compute()).get_instance(InstanceRequest(bare), call)
+
+        return await member.gate.call("get_instance", Effect.READ, work, deadline=deadline)
+
+    async def find(self, instance_id: str, *, deadline: float) -> Instance:
+        """The machine that ``provider/id`` names, or a bare id that only one provider has."""
+        provider, slash, bare = instance_id.partition("/")
+        if slash:
+            return await self.get(self._registry.get(provider), bare, deadline=deadline)
+        return await self._search(instance_id, deadline)
+
+    async def locate(self, instance_id: str, *, deadline: float) -> tuple[Member, str]:
+        """Where a machine is and its bare id there; asks the providers only if the id does not say."""
+        provider, slash, bare = instance_id.partition("/")
+        if slash:
+            return self._registry.get(provider), bare
+        found = await self._search(instance_id, deadline)
+        return self._registry.get(found.provider), found.id
+
+    async def delete(self, instance_id: str, *, deadline: float) -> None:
+        """Delete one machine; one that is gone already is success."""
+        member, bare = await self.locate(instance_id, deadline=deadline)
+
+        async def work(call: Call) -> None:
+            await (await member.compute()).delete_instance(InstanceRequest(bare), call)
+
+        await member.gate.call("delete_instance", Effect.IDEMPOTENT, work, deadline=deadline)
+
+    async def act(
+        self, instance_id: str, action: Action, parameters: Mapping[str, str], *, wait: bool, deadline: float
+    ) -> Instance:
+        """Do something to one machine; the machine afterwards, or when it has settled."""
+        member, bare = await self.locate(instance_id, deadline=deadline)
+        request = ActionRequest(id=bare, action=action, parameters=dict(parameters))
+
+        async def work(call: Call) -> None:
+            await (await member.compute()).perform_action(request, call)
+
+        await member.gate.call("perform_action", _EFFECTS.get(action, Effect.ONCE), work, deadline=deadline)
+        if not wait:
+            return await self.get(member, bare, deadline=deadline)
+        goal = _GOALS.get(action)
+        return await self._wait(
+            member, bare, lambda one: not one.busy and goal in {None, one.status}, deadline
+        )
+
+    async def ready(self, instance: Instance, *, deadline: float) -> Instance:
+        """The machine once it runs, is not busy and has an address."""
+        member = self._registry.get(instance.provider)
+        return await self._wait(
+            member, instance.id, lambda one: one.ready, deadline, visibility_grace=member.visibility_grace
+        )
+
+    async def all_ready(self, made: Provisioned, *, deadline: float) -> Provisioned:
+        """The same machines once they are ready; one that is late stays among them, with the reason."""
+
+        async def one(instance: Instance) -> tuple[Instance, PurveyorError | None]:
+            try:
+                return await self.ready(instance, deadline=deadline), None
+            except PurveyorError as error:
+                return instance, error
+
+        results = await asyncio.gather(*(one(instance) for instance in made.instances))
+        late = tuple(error for _, error in results if error is not None)
+        return attrs.evolve(
+            made, instances=tuple(instance for instance, _ in results), failures=made.failures + late
+        )
+
+    async def _search(self, bare: str, deadline: float) -> Instance:
+        async def source(member: Member, show: Show[Instance]) -> None:
+            with contextlib.suppress(InstanceNotFoundError):
+                show(Page((await self.get(member, bare, deadline=deadline),)))
+
+        view = await ViewStream(
+            lambda: self._registry.offering("compute"), source, self._around.clock.now
+        ).collect()
+        if len(view.items) == 1:
+            return view.items[0]
+        if view.items:
+            owners = ", ".join(f"{one.provider}/{one.id}" for one in view.items)
+            raise ValidationError(
+                f"several providers have an instance {bare!r}: say which, {owners}", field="id"
+            )
+        unsure = f"; {', '.join(view.failures)} could not be asked" if view.failures else ""
+        raise InstanceNotFoundError(f"no provider has an instance {bare!r}{unsure}", details={"id": bare})
+
+    async def _wait(
+        self,
+        member: Member,
+        bare: str,
+        good: Callable[[Instance], bool],
+        deadline: float,
+        visibility_grace: float = 0.0,
+    ) -> Instance:
+        return await wait_until(
+            lambda: self.get(member, bare, deadline=deadline),
+            good,
+            clock=self._around.clock,
+            deadline=deadline,
+            visibility_grace=visibility_grace,
+        )
+
+
+async def _closable(pages: AsyncIterator[Page[T]]) -> AsyncGenerator[Page[T], None]:
+    """The same pages, with an ``aclose`` that reaches the provider's own generator."""
+    try:
+        async for page in pages:
+            yield page
+    finally:
+        close = getattr(pages, "aclose", None)
+        if close is not None:
+            await close()

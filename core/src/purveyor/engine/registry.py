@@ -1,0 +1,261 @@
+"""Who is configured: providers that are built when first used, in snapshots that never change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+
+from purveyor.engine.gate import Gate
+from purveyor.engine.secrets import resolve_secret
+from purveyor.model.errors import (
+    NoEnabledProvidersError,
+    PluginError,
+    ProviderInactiveError,
+    ProviderNotFoundError,
+    PurveyorError,
+    UnsupportedOperationError,
+)
+from purveyor.model.values import Secret
+from purveyor.model.views import ProviderInfo
+from purveyor.policy.retry import RetryPolicy
+from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
+from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Provider
+from purveyor.spi.hookspecs import ProviderPlugin
+
+__all__ = ["Member", "ProviderConfig", "Registry", "Surroundings"]
+
+
+@attrs.frozen(kw_only=True)
+class ProviderConfig:
+    """One provider as configured.
+
+    Attributes:
+        name: Unique among the configured.
+        type: Provider type.
+        priority: Lower wins.
+        weight: Share in weighted strategies.
+        capabilities: Replaces the declared ones; None keeps them.
+        settings: What every type takes.
+        own: What this type takes, as its ``config_type``; None if the plugin is not usable or the provider disabled.
+        plugin: Its type's descriptor.
+        error: Why the plugin cannot be used.
+    """
+
+    name: str
+    type: str
+    enabled: bool = True
+    priority: int = 0
+    weight: int = 100
+    capabilities: frozenset[str] | None = None
+    settings: CommonSettings = attrs.field(factory=CommonSettings)
+    own: Any = None
+    plugin: ProviderPlugin | None = None
+    error: PurveyorError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Surroundings:
+    """What comes from outside: time, chance, ids."""
+
+    clock: Clock
+    random: random.Random
+    ids: Callable[[], str]
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+
+
+class Member:
+    """One configured provider, its gate, and the provider object once it is needed."""
+
+    def __init__(self, config: ProviderConfig, around: Surroundings) -> None:
+        self.config = config
+        self.name = config.name
+        self.gate = Gate(config.name, config.settings, around.clock, around.random, around.retry)
+        self._around = around
+        self._provider: Provider | None = None
+        self._building = asyncio.Lock()
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Configured, or else declared by the type."""
+        declared = self.config.plugin.capabilities if self.config.plugin else frozenset()
+        return declared if self.config.capabilities is None else self.config.capabilities
+
+    @property
+    def facets(self) -> frozenset[str]:
+        """Names of what it offers."""
+        return self.config.plugin.facets if self.config.plugin else frozenset()
+
+    @property
+    def visibility_grace(self) -> float:
+        """Seconds until a machine that was made is surely visible."""
+        configured = self.config.settings.visibility_grace
+        declared = self.config.plugin.visibility_grace if self.config.plugin else 0.0
+        return declared if configured is None else configured
+
+    @property
+    def info(self) -> ProviderInfo:
+        """What one sees of it."""
+        config = self.config
+        return ProviderInfo(
+            name=self.name,
+            type=config.type,
+            enabled=config.enabled,
+            priority=config.priority,
+            weight=config.weight,
+            capabilities=tuple(sorted(self.capabilities)),
+            facets=tuple(name for name in FACETS if name in self.facets),
+            health=self.gate.health.health,
+            error=config.error,
+        )
+
+    async def provider(self) -> Provider:
+        """The provider object, built on first use.
+
+        Raises:
+            PluginError: Its plugin is broken.
+            MissingCredentialsError: A secret is not there.
+        """
+        async with self._building:
+            if self._provider is None:
+                self._provider = await self._build()
+            return self._provider
+
+    async def compute(self) -> Compute:
+        """Its machines; see ``_facet`` for what can go wrong."""
+        return cast("Compute", await self._facet("compute"))
+
+    async def catalog(self) -> Catalog:
+        """What it sells."""
+        return cast("Catalog", await self._facet("catalog"))
+
+    async def credentials(self) -> Credentials:
+        """Whether it knows us."""
+        return cast("Credentials", await self._facet("credentials"))
+
+    async def billing(self) -> Billing:
+        """What it costs."""
+        return cast("Billing", await self._facet("billing"))
+
+    async def aclose(self) -> None:
+        """Give back the provider, if it was ever built."""
+        provider, self._provider = self._provider, None
+        if provider is not None:
+            await provider.aclose()
+
+    async def _facet(self, name: str) -> Provider:
+        """The provider, if it has that facet (which is checked when it is built).
+
+        Raises:
+            UnsupportedOperationError: Its type does not have it.
+        """
+        provider = await self.provider()
+        if name not in self.facets:
+            raise UnsupportedOperationError(f"its type does not offer {name}", provider=self.name)
+        return provider
+
+    async def _build(self) -> Provider:
+        config = self.config
+        if config.error is not None:
+            raise config.error
+        plugin = cast("ProviderPlugin", config.plugin)
+
+        async def resolve(ref: SecretRef) -> Secret:
+            return await resolve_secret(ref, self.name)
+
+        context = Context(
+            provider=self.name,
+            type=config.type,
+            settings=config.settings,
+            clock=self._around.clock,
+            random=self._around.random,
+            ids=self._around.ids,
+            log=logging.getLogger(f"purveyor.provider.{self.name}"),
+            resolve=resolve,
+            exchange=self.gate.exchange,
+        )
+        try:
+            provider = await plugin.factory(config.own, context)
+        except PurveyorError as error:
+            error.provider = error.provider or self.name
+            raise
+        except Exception as exc:
+            msg = f"plugin {config.type!r} failed to build a provider: {type(exc).__name__}"
+            raise PluginError(msg, provider=self.name) from exc
+        missing = [name for name in plugin.facets if not isinstance(provider, FACETS[name])]
+        if missing:
+            msg = (
+                f"plugin {config.type!r} declares {', '.join(missing)} but its provider does not implement it"
+            )
+            raise PluginError(msg, provider=self.name)
+        return provider
+
+
+class Registry:
+    """An immutable snapshot of the configured providers, in the order of the configuration."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self._members: Mapping[str, Member] = {member.name: member for member in members}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members.values())
+
+    def get(self, name: str) -> Member:
+        """The enabled provider of that name.
+
+        Raises:
+            ProviderNotFoundError: None is configured.
+            ProviderInactiveError: It is disabled.
+        """
+        if name not in self._members:
+            raise ProviderNotFoundError(
+                f"no provider is called {name!r}; configured are {', '.join(self._members) or 'none'}",
+                details={"requested_provider": name, "available_providers": list(self._members)},
+            )
+        member = self._members[name]
+        if not member.config.enabled:
+            raise ProviderInactiveError(
+                f"provider {name!r} is disabled; set 'enabled: true' to use it",
+                provider=name,
+                field="enabled",
+            )
+        return member
+
+    def enabled(self, names: Iterable[str] | None = None) -> list[Member]:
+        """The enabled providers, or those of them that are named.
+
+        Raises:
+            ProviderNotFoundError: A name is not configured.
+            ProviderInactiveError: A named one is disabled.
+            NoEnabledProvidersError: There is none.
+        """
+        if names is not None:
+            return [self.get(name) for name in dict.fromkeys(names)]
+        members = [member for member in self if member.config.enabled]
+        if not members:
+            raise NoEnabledProvidersError(
+                "no provider is enabled" if self._members else "no provider is configured",
+                details={"available_providers": list(self._members)},
+            )
+        return members
+
+    def offering(self, facet: str, names: Iterable[str] | None = None) -> list[Member]:
+        """The enabled providers that have a facet; one whose plugin is broken counts, so that its error is seen.
+
+        Raises:
+            UnsupportedOperationError: None of them has it; says who does.
+        """
+        wanted = self.enabled(names)
+        having = [member for member in wanted if facet in member.facets or member.config.error]
+        if not having:
+            others = [member.name for member in self if facet in member.facets]
+            raise UnsupportedOperationError(
+                f"{', '.join(member.name for member in wanted)} cannot do this: no facet {facet!r}; "
+                f"{', '.join(others) or 'no configured provider'} has it",
+                details={"facet": facet, "available_providers": others},
+            )
+        return having

@@ -1,0 +1,33 @@
+"""The one retry loop; the only file that knows stamina.
+
+stamina drives the loop, nothing more: its own attempts, timeout and jitter are off, and its process-wide switches are
+never touched. Whether and when to try again is decided by policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import stamina
+
+__all__ = ["retrying"]
+
+T = TypeVar("T")
+
+
+async def retrying(
+    work: Callable[[int], Awaitable[T]], next_wait: Callable[[Exception, int], float | None]
+) -> T:
+    """Call ``work`` with 1, 2, 3 … until it succeeds or ``next_wait`` has no seconds to wait any more."""
+    number = 0
+
+    def decide(error: Exception) -> float | bool:
+        wait = next_wait(error, number)
+        return False if wait is None else wait
+
+    async for attempt in stamina.retry_context(on=decide, attempts=None, timeout=None, wait_jitter=0):
+        with attempt:
+            number = attempt.num
+            return await work(number)
+    raise AssertionError  # the loop above returns or raises

@@ -1,0 +1,124 @@
+"""Seeing many providers at once: items as they come, each provider with its own deadline, none in another's way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import attrs
+
+from purveyor.engine.registry import Member
+from purveyor.model.errors import ProtocolMismatchError, PurveyorError
+from purveyor.model.views import Page, View
+
+__all__ = ["Memory", "Show", "Source", "ViewStream"]
+
+T = TypeVar("T")
+
+Show = Callable[[Page[T]], None]
+Source = Callable[[Member, Show[T]], Awaitable[None]]
+"""Shows a member's pages one by one to the callback; returns when there are no more."""
+
+
+@attrs.frozen
+class _Remembered(Generic[T]):
+    items: tuple[T, ...]
+    at: datetime
+
+
+class Memory(Generic[T]):
+    """The last complete answer of each provider to one kind of question."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, _Remembered[T]] = {}
+
+    def keep(self, provider: str, items: Sequence[T], at: datetime) -> None:
+        """Remember a complete answer."""
+        self.answers[provider] = _Remembered(tuple(items), at)
+
+
+class ViewStream(Generic[T]):
+    """A view that is still coming in.
+
+    Iterate it for the items as they arrive, or ``await stream.collect()`` for all of them. Either may be done once.
+    After the iteration ``failures`` says what is missing.
+    """
+
+    def __init__(
+        self,
+        members: Callable[[], Sequence[Member]],
+        source: Source[T],
+        now: Callable[[], datetime],
+        memory: Memory[T] | None = None,
+    ) -> None:
+        self.failures: dict[str, PurveyorError] = {}
+        self._members = members
+        self._source = source
+        self._now = now
+        self._memory = memory
+        self._whole: dict[str, list[T]] = {}
+
+    async def __aiter__(self) -> AsyncGenerator[T, None]:
+        """Items in the order in which they arrive, each provider's in its own order."""
+        pages: asyncio.Queue[tuple[T, ...] | None] = asyncio.Queue()
+        members = self._members()
+        tasks = [asyncio.create_task(self._feed(member, pages)) for member in members]
+        running = len(tasks)
+        try:
+            while running:
+                page = await pages.get()
+                if page is None:
+                    running -= 1
+                    continue
+                for item in page:
+                    yield item
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def collect(self) -> View[T]:
+        """Everything; in place of a provider that fails, its last complete answer, named in ``stale``."""
+        items = [item async for item in self]
+        stale: dict[str, datetime] = {}
+        for provider in self.failures:
+            last = self._memory.answers.get(provider) if self._memory else None
+            if last is not None and not self._whole.get(provider):
+                items.extend(last.items)
+                stale[provider] = last.at
+        return View(items=tuple(items), failures=dict(self.failures), stale=stale)
+
+    async def _feed(self, member: Member, pages: asyncio.Queue[tuple[T, ...] | None]) -> None:
+        got = self._whole.setdefault(member.name, [])
+        unreadable: list[PurveyorError] = []
+
+        def show(page: Page[T]) -> None:
+            got.extend(page.items)
+            pages.put_nowait(page.items)
+            unreadable.extend(page.unreadable)
+
+        try:
+            await self._source(member, show)
+        except PurveyorError as error:
+            self.failures[member.name] = error
+        else:
+            if unreadable:
+                self.failures[member.name] = _unreadable(member.name, unreadable)
+            elif self._memory is not None:
+                self._memory.keep(member.name, got, self._now())
+        finally:
+            pages.put_nowait(None)
+
+
+def _unreadable(provider: str, errors: Sequence[PurveyorError]) -> PurveyorError:
+    """One error that stands for all rows that could not be read."""
+    if len(errors) == 1:
+        return errors[0]
+    return ProtocolMismatchError(
+        f"{len(errors)} rows could not be read; the first: {errors[0].message}",
+        provider=provider,
+        operation=errors[0].operation,
+        details={"rows": [error.message for error in errors]},
+    )

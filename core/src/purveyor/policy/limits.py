@@ -1,0 +1,81 @@
+"""Rate limits as a provider's own headers tell them, per operation group."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import attrs
+
+__all__ = ["LimiterState", "retry_after"]
+
+_WINDOW = 3600.0
+"""Longest wait that a reset time may ask for, in seconds; what is beyond is a clock that is wrong."""
+
+
+@attrs.frozen(kw_only=True)
+class LimiterState:
+    """What is known about one operation group's limit.
+
+    Attributes:
+        remaining: Requests left, as far as the last answer told; None while unknown.
+        resets_at: When there will be more, in the clock's seconds.
+        blocked_until: Until when the provider asked us to stay away.
+    """
+
+    remaining: int | None = None
+    resets_at: float = 0.0
+    blocked_until: float = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds to wait before the next request may go."""
+        exhausted = self.resets_at - now if self.remaining is not None and self.remaining <= 0 else 0.0
+        return max(0.0, self.blocked_until - now, exhausted)
+
+    def taken(self, now: float) -> LimiterState:
+        """After one request went; past the reset nothing is known until the next answer."""
+        if self.remaining is None:
+            return self
+        if now >= self.resets_at:
+            return attrs.evolve(self, remaining=None)
+        return attrs.evolve(self, remaining=self.remaining - 1)
+
+    def learned(self, status: int, headers: Mapping[str, str], now: float, today: datetime) -> LimiterState:
+        """After an answer with these headers (names in lower case)."""
+        remaining = _number(headers, "ratelimit-remaining")
+        resets_at = now + _until_reset(_number(headers, "ratelimit-reset"), today)
+        pause = retry_after(headers, today) if status == 429 else None
+        blocked_until = max(self.blocked_until, now + pause if pause else 0.0)
+        if remaining is None:
+            return attrs.evolve(self, blocked_until=blocked_until)
+        return LimiterState(remaining=int(remaining), resets_at=resets_at, blocked_until=blocked_until)
+
+
+def retry_after(headers: Mapping[str, str], today: datetime) -> float | None:
+    """Seconds that ``Retry-After`` asks for, given as seconds or as a date; None where it says nothing sensible."""
+    text = headers.get("retry-after", "").strip()
+    seconds: float | None = None
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+    if seconds is None:
+        with contextlib.suppress(ValueError, TypeError):
+            moment = parsedate_to_datetime(text)
+            seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - today).total_seconds()
+    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    for key in (name, f"x-{name}"):
+        with contextlib.suppress(ValueError, KeyError):
+            return float(headers[key])
+    return None
+
+
+def _until_reset(reset: float | None, today: datetime) -> float:
+    """A reset is a time of day in seconds since 1970, or seconds from now; both have been seen in the past."""
+    if reset is None:
+        return 1.0
+    seconds = reset - today.timestamp() if reset > 10_000_000 else reset
+    return min(max(seconds, 1.0), _WINDOW)

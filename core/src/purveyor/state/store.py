@@ -1,0 +1,153 @@
+"""The SQLite file that short-lived commands and long-lived programs share."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+
+from purveyor.model.errors import StateUnavailableError
+
+__all__ = ["Row", "Store"]
+
+T = TypeVar("T")
+
+MIGRATIONS = (
+    """
+    CREATE TABLE note (
+        space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (space, key)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Each brings the schema one version further; ``user_version`` counts those that ran."""
+
+_BUSY_SECONDS = 10.0
+
+
+@attrs.frozen
+class Row:
+    """One remembered value and when it was written, in seconds since 1970."""
+
+    value: bytes
+    at: float
+
+
+class Store:
+    """Remembers bytes by space and key.
+
+    All work happens in one thread of its own, so that a disk sync never blocks the loop. Several processes may use
+    the same file at once.
+
+    Raises:
+        StateUnavailableError: From every method, when the file cannot be used.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Remember in ``folder`` (made when first needed), or only in memory if it is None."""
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
+        self._connection: sqlite3.Connection | None = None
+
+    async def get(self, space: str, key: str) -> Row | None:
+        """What is remembered, if anything."""
+
+        def work(db: sqlite3.Connection) -> Row | None:
+            return _get(db, space, key)
+
+        return await self._run(work)
+
+    async def put(self, space: str, key: str, value: bytes, at: float) -> None:
+        """Remember, in place of what was there."""
+        await self._run(lambda db: _put(db, space, key, value, at))
+
+    async def update(self, space: str, key: str, change: Callable[[bytes | None], bytes], at: float) -> bytes:
+        """Change what is remembered; nobody else gets in between. Returns the new value."""
+
+        def work(db: sqlite3.Connection) -> bytes:
+            before = _get(db, space, key)
+            after = change(before.value if before else None)
+            _put(db, space, key, after, at)
+            return after
+
+        return await self._run(work)
+
+    async def items(self, space: str) -> dict[str, Row]:
+        """Everything in a space, by key."""
+
+        def work(db: sqlite3.Connection) -> dict[str, Row]:
+            rows = db.execute("SELECT key, value, at FROM note WHERE space = ? ORDER BY key", (space,))
+            return {key: Row(value, at) for key, value, at in rows}
+
+        return await self._run(work)
+
+    async def delete(self, space: str, keys: tuple[str, ...]) -> None:
+        """Forget these keys; those that are not there are no error."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM note WHERE space = ? AND key = ?", [(space, key) for key in keys])
+
+        await self._run(work)
+
+    async def aclose(self) -> None:
+        """Close the file; may be called twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        self._thread.shutdown(wait=False)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = _open(self._folder)
+            with self._connection as db:
+                db.execute("BEGIN IMMEDIATE")
+                return work(db)
+        except (sqlite3.Error, OSError) as exc:
+            where = self._folder or "memory"
+            raise StateUnavailableError(
+                f"the state in {where} cannot be used: {exc}; set state_dir to a folder on a local disk that you may "
+                "write to, or 'state: memory' to keep nothing",
+                field="state_dir",
+                details={"state_dir": str(where)},
+            ) from exc
+
+
+def _open(folder: Path | None) -> sqlite3.Connection:
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = ":memory:" if folder is None else folder / "state.sqlite3"
+    db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    _migrate(db)
+    return db
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            msg = f"it was written by a newer version of purveyor (schema {version})"
+            raise sqlite3.DatabaseError(msg)
+        for script in MIGRATIONS[version:]:
+            db.execute(script)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _get(db: sqlite3.Connection, space: str, key: str) -> Row | None:
+    row = db.execute("SELECT value, at FROM note WHERE space = ? AND key = ?", (space, key)).fetchone()
+    return Row(*row) if row else None
+
+
+def _put(db: sqlite3.Connection, space: str, key: str, value: bytes, at: float) -> None:
+    db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?)", (space, key, value, at))

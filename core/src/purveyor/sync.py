@@ -1,0 +1,277 @@
+"""The blocking door: the same client without ``async``.
+
+Each client runs its own event loop in a thread of its own, so it may be used from any thread, and from inside a
+running loop too (where it blocks that loop).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from purveyor import client
+from purveyor.engine.catalogue import CachedCatalogue
+from purveyor.engine.plugins import PluginInfo
+from purveyor.engine.views import ViewStream as AsyncViewStream
+from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
+from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
+from purveyor.model.errors import PurveyorError
+from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.selection import Explanation, Provisioned
+from purveyor.model.views import ProviderHealth, ProviderInfo, View
+
+__all__ = ["MultiProviderClient", "ViewStream"]
+
+T = TypeVar("T")
+READ, PROVISION = client.READ_SECONDS, client.PROVISION_SECONDS
+
+
+class _Loop:
+    """An event loop in a thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="purveyor-sync", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result; an interruption (Ctrl-C) cancels the work and waits for its end."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                self._drain(future)
+            raise
+
+    def _drain(self, future: Future[Any]) -> None:
+        try:
+            future.exception()
+        except CancelledError:
+            return
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class ViewStream(Generic[T]):
+    """A view that is still coming in; see :class:`purveyor.engine.views.ViewStream`."""
+
+    def __init__(self, loop: _Loop, stream: AsyncViewStream[T]) -> None:
+        self._loop = loop
+        self._stream = stream
+
+    @property
+    def failures(self) -> dict[str, PurveyorError]:
+        """What is missing, after the iteration."""
+        return self._stream.failures
+
+    def __iter__(self) -> Iterator[T]:
+        """Items in the order in which they arrive."""
+        items = self._stream.__aiter__()
+
+        async def step() -> T:
+            return await anext(items)
+
+        try:
+            while True:
+                try:
+                    yield self._loop.run(step())
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._loop.run(_close(items))
+
+    def collect(self) -> View[T]:
+        """Everything; see the async twin."""
+        return self._loop.run(self._stream.collect())
+
+
+async def _close(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
+
+
+class MultiProviderClient:
+    """The blocking twin of :class:`purveyor.MultiProviderClient`, method by method; read there what each does."""
+
+    def __init__(self, build: Callable[[], client.MultiProviderClient]) -> None:
+        """Wrap the client that ``build`` makes; ``from_file`` and ``from_config`` are easier."""
+        self._client = build()
+        self._loop: _Loop | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **options: Any) -> Self:
+        """A client from settings written as a dict; options as the async twin's."""
+        return cls(lambda: client.MultiProviderClient.from_config(config, **options))
+
+    @classmethod
+    def from_file(cls, path: str | Path | None = None, **options: Any) -> Self:
+        """A client from a configuration file; options as the async twin's."""
+        return cls(lambda: client.MultiProviderClient.from_file(path, **options))
+
+    def __enter__(self) -> Self:
+        self._run(self._client.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back connections, files and the thread; may be called twice."""
+        if self._loop is not None:
+            self._run(self._client.aclose())
+            self._loop.close()
+            self._loop = None
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        return self._client.plugins()
+
+    def providers(self) -> tuple[ProviderInfo, ...]:
+        return self._client.providers()
+
+    def provider(self, name: str) -> ProviderInfo:
+        return self._client.provider(name)
+
+    def check_health(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[ProviderHealth]:
+        return self._view(self._client.check_health(providers, deadline=deadline))
+
+    def validate_credentials(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[CredentialReport]:
+        return self._view(self._client.validate_credentials(providers, deadline=deadline))
+
+    def list_plans(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[Plan]:
+        return self._view(self._client.list_plans(providers, deadline=deadline))
+
+    def list_images(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[Image]:
+        return self._view(self._client.list_images(providers, deadline=deadline))
+
+    def list_regions(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[Region]:
+        return self._view(self._client.list_regions(providers, deadline=deadline))
+
+    def list_apps(self, providers: Iterable[str] | None = None, *, deadline: float = READ) -> ViewStream[App]:
+        return self._view(self._client.list_apps(providers, deadline=deadline))
+
+    def cached_catalogues(self) -> list[CachedCatalogue]:
+        return self._run(self._client.cached_catalogues())
+
+    def clear_cache(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
+        return self._run(self._client.clear_cache(kind, provider))
+
+    def list_instances(
+        self, providers: Iterable[str] | None = None, *, tag: str | None = None, deadline: float = READ
+    ) -> ViewStream[Instance]:
+        return self._view(self._client.list_instances(providers, tag=tag, deadline=deadline))
+
+    def get_instance(self, instance_id: str, *, deadline: float = READ) -> Instance:
+        return self._run(self._client.get_instance(instance_id, deadline=deadline))
+
+    def delete_instance(self, instance_id: str, *, deadline: float = PROVISION) -> None:
+        self._run(self._client.delete_instance(instance_id, deadline=deadline))
+
+    def perform_action(
+        self,
+        instance_id: str,
+        action: Action,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        wait: bool = False,
+        deadline: float = PROVISION,
+    ) -> Instance:
+        return self._run(
+            self._client.perform_action(instance_id, action, parameters, wait=wait, deadline=deadline)
+        )
+
+    def wait_until_ready(self, instance: Instance, *, deadline: float = PROVISION) -> Instance:
+        return self._run(self._client.wait_until_ready(instance, deadline=deadline))
+
+    def explain(
+        self,
+        spec: InstanceSpec,
+        *,
+        provider: str | None = None,
+        type: str | None = None,  # noqa: A002 - the configuration's word
+        strategy: str | None = None,
+        seed: int | None = None,
+        deadline: float = READ,
+    ) -> Explanation:
+        return self._run(
+            self._client.explain(
+                spec, provider=provider, type=type, strategy=strategy, seed=seed, deadline=deadline
+            )
+        )
+
+    def provision(
+        self,
+        spec: InstanceSpec,
+        *,
+        count: int = 1,
+        provider: str | None = None,
+        type: str | None = None,  # noqa: A002 - the configuration's word
+        strategy: str | None = None,
+        seed: int | None = None,
+        wait: bool = False,
+        deadline: float = PROVISION,
+    ) -> Provisioned:
+        return self._run(
+            self._client.provision(
+                spec,
+                count=count,
+                provider=provider,
+                type=type,
+                strategy=strategy,
+                seed=seed,
+                wait=wait,
+                deadline=deadline,
+            )
+        )
+
+    def get_balances(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[Balance]:
+        return self._view(self._client.get_balances(providers, deadline=deadline))
+
+    def list_invoices(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[Invoice]:
+        return self._view(self._client.list_invoices(providers, deadline=deadline))
+
+    def get_costs(
+        self,
+        start: datetime,
+        end: datetime,
+        providers: Iterable[str] | None = None,
+        *,
+        deadline: float = READ,
+    ) -> ViewStream[CostReport]:
+        return self._view(self._client.get_costs(start, end, providers, deadline=deadline))
+
+    def _view(self, stream: AsyncViewStream[T]) -> ViewStream[T]:
+        return ViewStream(self._running(), stream)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._running().run(work)
+
+    def _running(self) -> _Loop:
+        if self._loop is None:
+            self._loop = _Loop()
+        return self._loop

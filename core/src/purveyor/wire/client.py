@@ -1,0 +1,206 @@
+"""One client per provider: exchanges with one origin, under one credential."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from json import dumps
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from purveyor.model.errors import CallTimeoutError, Outcome, ProtocolMismatchError, PurveyorError
+from purveyor.model.values import MiB, Secret
+from purveyor.spi.call import Call, Context, Effect, Exchange
+from purveyor.wire.address import checked_base, checked_header, checked_method, checked_path, checked_proxy
+from purveyor.wire.body import read_body
+from purveyor.wire.failures import from_status, outcome_of, retry_after
+from purveyor.wire.response import Response
+from purveyor.wire.transport import Request, Transport, chunks
+
+__all__ = ["BearerAuth", "Client"]
+
+_DEFAULTS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "purveyor"}
+
+
+class BearerAuth:
+    """A token that goes into a header of each request.
+
+    Args:
+        token: The token.
+        scheme: Word before it; empty for none.
+        header: Name of the header.
+    """
+
+    def __init__(self, token: Secret, *, scheme: str = "Bearer", header: str = "Authorization") -> None:
+        checked_header(header, token.reveal())
+        self._token, self._scheme, self._header = token, scheme, header
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header, with the token shown: pass it on, never store or print it."""
+        return {self._header.lower(): f"{self._scheme} {self._token.reveal()}".strip()}
+
+    def __repr__(self) -> str:
+        return f"BearerAuth({self._header}: ****)"
+
+
+class Client:
+    """Exchanges with one origin, under one credential.
+
+    Args:
+        ctx: The provider's context.
+        base_url: Origin, with a prefix if the API has one.
+        auth: Credential; it only ever goes to that origin.
+        translate: Knows better than the status what an answer of 300 or more means; None where it does not.
+        headers: Headers of all requests.
+        max_body: Bytes that an answer may have, before as well as after inflating.
+
+    Raises:
+        ConfigurationError: Base URL, proxy or CA file cannot be used.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        *,
+        base_url: str,
+        auth: BearerAuth | None = None,
+        translate: Callable[[Response], PurveyorError | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_body: int = 16 * MiB,
+    ) -> None:
+        self._ctx = ctx
+        self._base = checked_base("base_url", base_url, secret=auth is not None)
+        self._auth = auth
+        self._translate = translate
+        self._headers = _DEFAULTS | _checked(headers)
+        self._max_body = max_body
+        proxy = checked_proxy(ctx.settings.proxy, base=self._base, secret=auth is not None)
+        self._transport = Transport(proxy=proxy, ca_file=ctx.settings.ca_file)
+
+    async def request(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        operation: str = "",
+        group: str = "default",
+        effect: Effect = Effect.READ,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        max_body: int | None = None,
+    ) -> Response:
+        """Send one request, once, and return its answer if that is a success.
+
+        Args:
+            call: The call that it belongs to.
+            method: HTTP method.
+            path: Path below the base URL; see ``purveyor.wire.path``.
+            operation: What is being done, for errors.
+            group: Operation group, for the limiter.
+            effect: What repeating it would do. All but reads go out on a connection of their own.
+            params: Query.
+            json: Body.
+            headers: Headers of this request.
+            max_body: Bytes that this answer may have.
+
+        Raises:
+            PurveyorError: Its ``outcome`` says whether the provider may have acted.
+        """
+        request = self._build(
+            method, path, params=params, json=json, headers=headers, fresh=effect is not Effect.READ
+        )
+        async with self._ctx.exchange(call, group, effect) as exchange:
+            try:
+                status, fields, body = await self._exchange(request, exchange, max_body or self._max_body)
+                response = Response(
+                    status=status,
+                    headers=fields,
+                    body=body,
+                    method=request.method,
+                    path=path,
+                    operation=operation,
+                    provider=self._ctx.provider,
+                )
+                if status >= 300:
+                    raise self._error(response)
+            except PurveyorError as error:
+                error.provider = error.provider or self._ctx.provider
+                error.operation = error.operation or operation or None
+                error.outcome = error.outcome or exchange.outcome
+                if error.outcome is Outcome.REFUSED:
+                    exchange.refused()
+                raise
+            return response
+
+    async def aclose(self) -> None:
+        """Close all connections; may be called twice."""
+        await self._transport.aclose()
+
+    def _build(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        json: Any,
+        headers: Mapping[str, str] | None,
+        fresh: bool,
+    ) -> Request:
+        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
+        body = None if json is None else _encoded(json)
+        kind = {} if json is None else {"content-type": "application/json"}
+        credential = self._auth.headers if self._auth else {}
+        return Request(
+            method=checked_method(method),
+            url=self._base + checked_path(path) + query,
+            headers=self._headers | kind | _checked(headers) | credential,
+            body=body,
+            fresh=fresh,
+        )
+
+    async def _exchange(
+        self, request: Request, exchange: Exchange, limit: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(exchange.timeout),
+                self._transport.send(request, exchange.sending) as answer,
+            ):
+                headers = _joined(answer.headers)
+                exchange.answered(answer.status, headers)
+                body = await read_body(chunks(answer), headers.get("content-encoding", ""), limit)
+                return answer.status, headers, body
+        raise CallTimeoutError(f"no whole answer within {exchange.timeout:g} s")
+
+    def _error(self, response: Response) -> PurveyorError:
+        error = self._translated(response) or from_status(response)
+        error.outcome = error.outcome or outcome_of(response.status)
+        if error.retry_after is None and (response.status == 429 or response.status >= 500):
+            error.retry_after = retry_after(response.headers, self._ctx.clock.now())
+        return error
+
+    def _translated(self, response: Response) -> PurveyorError | None:
+        try:
+            return self._translate(response) if self._translate else None
+        except ProtocolMismatchError:
+            return None  # An error page in another format says no more than its status.
+
+
+def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return dict(checked_header(name, value) for name, value in (headers or {}).items())
+
+
+def _joined(headers: Mapping[str, str]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        known = joined.get(name.lower())
+        joined[name.lower()] = value if known is None else f"{known}, {value}"
+    return joined
+
+
+def _encoded(value: Any) -> bytes:
+    return dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,129 @@
+"""Everything that can go wrong in an exchange, as our errors: two tables and the seam that uses them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import aiohttp
+
+from purveyor.model.errors import (
+    ApiError,
+    CallTimeoutError,
+    ConflictError,
+    InvalidCredentialsError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    ProtocolMismatchError,
+    ProviderUnavailableError,
+    PurveyorError,
+    RateLimitError,
+    ValidationError,
+)
+from purveyor.wire.address import origin
+from purveyor.wire.response import Response
+
+__all__ = ["FOREIGN", "from_foreign", "from_status", "outcome_of", "retry_after"]
+
+_REFUSED = frozenset({400, 401, 403, 404, 422, 429})
+
+_BY_STATUS: Mapping[int, type[PurveyorError]] = {
+    400: ValidationError,
+    401: InvalidCredentialsError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: CallTimeoutError,
+    409: ConflictError,
+    422: ValidationError,
+    429: RateLimitError,
+}
+
+FOREIGN = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
+"""What aiohttp, ssl and the system raise. None of it may go on: some of it carries the request with its headers."""
+
+_BY_TYPE: tuple[tuple[type[Exception], type[PurveyorError], str], ...] = (
+    # The first row that fits counts, so the special ones stand above the general ones.
+    (aiohttp.ClientHttpProxyError, ProviderUnavailableError, "the proxy does not let the connection through"),
+    (aiohttp.ClientProxyConnectionError, ProviderUnavailableError, "the proxy cannot be reached"),
+    (aiohttp.ClientConnectorDNSError, ProviderUnavailableError, "the server's name has no address"),
+    (
+        aiohttp.ClientConnectorCertificateError,
+        ProviderUnavailableError,
+        "the server's certificate is not trusted (ca_file names other authorities)",
+    ),
+    (aiohttp.ClientSSLError, ProviderUnavailableError, "no TLS connection can be made"),
+    (aiohttp.ClientConnectorError, ProviderUnavailableError, "the server cannot be reached"),
+    (aiohttp.ClientResponseError, ProtocolMismatchError, "the answer is not HTTP"),
+    (aiohttp.http.HttpProcessingError, ProtocolMismatchError, "the answer is not HTTP"),
+    (aiohttp.InvalidURL, ProtocolMismatchError, "the address is not acceptable"),
+    (aiohttp.ClientPayloadError, ProviderUnavailableError, "the answer was cut"),
+    (TimeoutError, CallTimeoutError, "the connection timed out"),
+    (Exception, ProviderUnavailableError, "the connection was lost"),
+)
+
+
+def from_foreign(error: Exception) -> PurveyorError:
+    """Our error for one of ``FOREIGN``; raise it where no ``except`` is open, so that no trace of that one stays."""
+    kind, message = next((kind, message) for foreign, kind, message in _BY_TYPE if isinstance(error, foreign))
+    cause = _harmless(error)
+    ours = kind(f"{message}: {_reason(cause)}" if cause else message)
+    ours.__cause__ = cause
+    return ours
+
+
+def _harmless(error: Exception) -> OSError | None:
+    """The system's own error, which knows nothing of the request."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return cause if isinstance(cause, OSError) and not isinstance(cause, aiohttp.ClientError) else None
+
+
+def _reason(cause: OSError) -> str:
+    return getattr(cause, "verify_message", "") or cause.strerror or type(cause).__name__
+
+
+def from_status(response: Response) -> PurveyorError:
+    """Our error for a status of 300 or more, where the plugin knows nothing better."""
+    status = response.status
+    if status < 400:
+        return ProtocolMismatchError(_redirect(response))
+    kind = _BY_STATUS.get(status, ApiError if status < 500 else ProviderUnavailableError)
+    return kind(f"{response.method} {response.path} answered {status}{_phrase(status)}")
+
+
+def _redirect(response: Response) -> str:
+    target = origin(response.headers.get("location", ""))
+    return f"{response.method} {response.path} answered {response.status} and leads to {target}; redirects are not followed"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        return ""
+
+
+def outcome_of(status: int) -> Outcome:
+    """What a status of 300 or more says about the effect, where the plugin knows nothing better."""
+    return Outcome.REFUSED if status in _REFUSED else Outcome.UNKNOWN
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait that the server asked for; None if it did not or cannot be understood.
+
+    Args:
+        headers: Names in lower case.
+        now: The time of day; aware.
+    """
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())

@@ -1,0 +1,113 @@
+"""Walking through the pages of a list, in order, each once, and never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import attrs
+
+from purveyor.model.errors import ProtocolMismatchError
+
+__all__ = ["Fetched", "by_cursor", "by_page"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Fetched(Generic[T]):
+    """One page of a list, as fetched.
+
+    Attributes:
+        rows: What is on it.
+        total_pages: How many pages there are, where the API says so.
+        next: What leads to the next page; None on the last one.
+    """
+
+    rows: Sequence[T]
+    total_pages: int | None = None
+    next: str | int | None = None
+
+
+async def by_page(
+    fetch: Callable[[int], Awaitable[Fetched[T]]], *, overlap: int = 1, max_pages: int = 10_000
+) -> AsyncIterator[Fetched[T]]:
+    """Walk through pages that are numbered from 1.
+
+    As long as pages tell how many there are, the newest of these numbers counts; without it the walk goes on while
+    there is a ``next``. Wrap it in ``contextlib.aclosing`` to have fetches that run ahead ended right where you stop.
+
+    Args:
+        fetch: Fetches the page of a number.
+        overlap: How many fetches may run at a time; 1 fetches a page only when it is asked for.
+        max_pages: Where a list is taken to be endless.
+
+    Raises:
+        ProtocolMismatchError: The list leads in a circle or does not end.
+    """
+    running: deque[asyncio.Future[Fetched[T]]] = deque()
+    guard = _Guard(max_pages)
+    page, last, width = 0, 1, 1
+    try:
+        while page < last:
+            while len(running) < min(width, last - page):
+                running.append(asyncio.ensure_future(fetch(page + len(running) + 1)))
+            fetched = await running.popleft()
+            page += 1
+            last = guard.last_page(page, fetched)
+            width = 1 if fetched.total_pages is None else overlap
+            yield fetched
+    finally:
+        for future in running:
+            future.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def by_cursor(
+    fetch: Callable[[str | None], Awaitable[Fetched[T]]], *, max_pages: int = 10_000
+) -> AsyncIterator[Fetched[T]]:
+    """Walk through pages where each one names the next.
+
+    Args:
+        fetch: Fetches the page of a cursor; None is the first.
+        max_pages: Where a list is taken to be endless.
+
+    Raises:
+        ProtocolMismatchError: The list leads in a circle or does not end.
+    """
+    guard = _Guard(max_pages)
+    page, cursor = 1, None
+    while True:
+        fetched = await fetch(cursor)
+        more = guard.last_page(page, attrs.evolve(fetched, total_pages=None)) > page
+        yield fetched
+        if not more:
+            return
+        page, cursor = page + 1, str(fetched.next)
+
+
+class _Guard:
+    """Refuses lists that do not end."""
+
+    def __init__(self, max_pages: int) -> None:
+        self._max_pages = max_pages
+        self._seen: set[str] = set()
+
+    def last_page(self, page: int, fetched: Fetched[T]) -> int:
+        """Number of the last page that is known to exist, after this one came."""
+        last = fetched.total_pages
+        if last is None:
+            last = page if fetched.next is None else page + 1
+            self._note(fetched.next)
+        if last > self._max_pages:
+            raise ProtocolMismatchError(f"the list has more than {self._max_pages} pages")
+        return last
+
+    def _note(self, following: str | int | None) -> None:
+        if following is None:
+            return
+        if str(following) in self._seen:
+            raise ProtocolMismatchError("the list leads back to a page that was there before")
+        self._seen.add(str(following))

@@ -1,0 +1,147 @@
+"""aiohttp, held so that it sends a request exactly once, says when it leaves, and lets none of its errors out."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import attrs
+from aiohttp import (
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    TraceConfig,
+    TraceRequestHeadersSentParams,
+)
+from yarl import URL
+
+from purveyor.model.errors import ConfigurationError
+from purveyor.wire.failures import FOREIGN, from_foreign
+
+__all__ = ["Request", "Transport", "chunks"]
+
+_ENDLESS = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+"""aiohttp keeps no time of its own: the exchange's timeout is the only one."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One request, ready to go.
+
+    Attributes:
+        method: HTTP method.
+        url: Full address, encoded.
+        headers: All headers; the credential is among them.
+        body: None for none.
+        fresh: Whether it wants a connection that nothing was sent on before, and that nothing is sent on after.
+    """
+
+    method: str
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
+    fresh: bool = False
+
+
+class Transport:
+    """Connections of one client.
+
+    Args:
+        proxy: Proxy for all requests; that of the environment is ignored.
+        ca_file: PEM file of authorities to trust instead of the system's.
+    """
+
+    def __init__(self, *, proxy: str | None = None, ca_file: str | None = None) -> None:
+        self._proxy = proxy
+        # True stands for aiohttp's own context of the system's authorities, of which there is one per process.
+        self._trust = True if ca_file is None else _trust(ca_file)
+        self._sessions: dict[bool, ClientSession] = {}
+
+    @asynccontextmanager
+    async def send(self, request: Request, sending: Callable[[], None]) -> AsyncIterator[ClientResponse]:
+        """Send a request, once; its answer is there with the headers, and what is unread at the end is dropped.
+
+        Args:
+            request: What to send.
+            sending: Called when there is a connection and the first byte is about to leave.
+        """
+        answer = await self._session(fresh=request.fresh).request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+            proxy=self._proxy,
+            trace_request_ctx=sending,
+        )
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    def _session(self, *, fresh: bool) -> ClientSession:
+        if fresh not in self._sessions:
+            self._sessions[fresh] = ClientSession(
+                connector=TCPConnector(ssl=self._trust, limit=0, force_close=fresh),
+                cookie_jar=DummyCookieJar(),
+                timeout=_ENDLESS,
+                trust_env=False,
+                auto_decompress=False,
+                skip_auto_headers=("Content-Type",),
+                trace_configs=[_leaving()],
+                middlewares=(_once,),
+            )
+        return self._sessions[fresh]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+
+async def chunks(answer: ClientResponse) -> AsyncIterator[bytes]:
+    """The body as it comes, neither inflated nor gathered."""
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+        return
+    except FOREIGN as error:
+        ours = from_foreign(error)
+    raise ours
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        reason = error.strerror or "it is not a PEM file of certificates"
+        raise ConfigurationError(f"ca_file {ca_file} cannot be used: {reason}", field="ca_file") from error
+
+
+async def _once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Translate failures inside aiohttp, before it could see them and send again what may have arrived."""
+    try:
+        return await send(request)
+    except FOREIGN as error:
+        ours = from_foreign(error)
+    raise ours
+
+
+@functools.cache
+def _leaving() -> TraceConfig:
+    """Calls ``sending``: aiohttp gives this signal when it is connected and has not written yet."""
+    trace = TraceConfig()
+    trace.on_request_headers_sent.append(_sending)
+    return trace
+
+
+async def _sending(_: ClientSession, context: SimpleNamespace, __: TraceRequestHeadersSentParams) -> None:
+    context.trace_request_ctx()
