@@ -6,7 +6,7 @@ PACKAGES := -e "core[wire]" -e testing -e "plugins/digitalocean[sandbox]" -e "ap
 PROJECTS := pyproject.toml constraints.txt $(wildcard */pyproject.toml */*/pyproject.toml)
 CODE := core/src testing/src plugins/digitalocean/src apps/cli/src
 
-.PHONY: install demo test check bench docs clean
+.PHONY: install demo test check bench docs constraints clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: $(PROJECTS)
@@ -34,3 +34,8 @@ docs: install
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Pins what is installed now: names and versions, no addresses.
+constraints: install
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v -e '^pip==' -e '^setuptools==' > constraints.new
+	mv constraints.new constraints.txt

@@ -1,0 +1,130 @@
+"""Every code sample of the README and the docs runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from purveyor.config import load_configuration
+from purveyor.engine.plugins import PluginHost
+from purveyor.policy.selection import STRATEGIES
+from purveyor_digitalocean.sandbox import DigitalOceanSandbox
+from purveyor_testing.sandbox import FAULTS
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [
+    path
+    for path in sorted(ROOT.glob("*/README.md")) + sorted(ROOT.glob("*/*/README.md"))
+    if ".venv" not in path.parts
+]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_HERE = (
+    "git clone",
+    "pip install",
+    "make ",
+    "purveyor sandbox run",
+    "purveyor demo",
+    "export ",
+    "eval ",
+    "_PURVEYOR",
+)
+"""Commands that other tests run, or that would change the machine."""
+
+
+def samples(language: str) -> Iterator[object]:
+    for page in PAGES:
+        for number, (its, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
+            if its == language:
+                yield pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
+
+
+async def run(cwd: Path, *command: str) -> str:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PURVEYOR")}
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        env=environ | {"DIGITALOCEAN_TOKEN": "sandbox-token", "XDG_STATE_HOME": str(cwd / "state")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, f"{shlex.join(command)}\n{out.decode()}\n{err.decode()}"
+    return out.decode()
+
+
+def configure(folder: Path, base_url: str) -> None:
+    """The README's configuration, pointed at a sandbox."""
+    (code,) = (
+        code
+        for language, code in BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+        if language == "yaml"
+    )
+    document = yaml.safe_load(code)
+    for provider in document["providers"]:
+        provider["config"]["base_url"] = base_url
+    (folder / "purveyor.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", samples("python"))
+async def test_python_samples_run(code: str, tmp_path: Path) -> None:
+    async with DigitalOceanSandbox(seed=1) as cloud:
+        configure(tmp_path, cloud.base_url)
+        (tmp_path / "sample.py").write_text(code, encoding="utf-8")
+        await run(tmp_path, sys.executable, "sample.py")
+
+
+@pytest.mark.parametrize("code", samples("console"))
+async def test_commands_run(code: str, tmp_path: Path) -> None:
+    commands = [
+        line.removeprefix("$ ").partition("  #")[0] for line in code.splitlines() if line.startswith("$ ")
+    ]
+    assert commands
+    async with DigitalOceanSandbox(seed=1) as cloud:
+        configure(tmp_path, cloud.base_url)
+        for command in commands:
+            if command.startswith(NOT_HERE):
+                continue
+            words = shlex.split(command)
+            assert words[0] == "purveyor", command
+            await run(tmp_path, str(Path(sys.executable).parent / "purveyor"), *words[1:])
+
+
+@pytest.mark.parametrize("code", samples("yaml"))
+def test_yaml_samples_are_valid_configurations(code: str) -> None:
+    assert load_configuration(yaml.safe_load(code), PluginHost()).providers
+
+
+@pytest.mark.parametrize("code", samples("toml"))
+def test_toml_samples_parse_and_configurations_among_them_are_valid(code: str) -> None:
+    document = tomllib.loads(code)
+    if "providers" in document:
+        assert load_configuration(document, PluginHost()).providers
+
+
+@pytest.mark.parametrize("code", samples("json"))
+def test_json_samples_parse(code: str) -> None:
+    assert json.loads(code)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} -> {target}"
+
+
+def test_every_strategy_and_every_fault_is_documented() -> None:
+    selection = (ROOT / "docs" / "selection.md").read_text(encoding="utf-8")
+    assert {name for name in STRATEGIES if f"| `{name}` |" not in selection} == set()
+    sandboxes = (ROOT / "docs" / "sandboxes.md").read_text(encoding="utf-8")
+    assert {name for name in FAULTS if f"`{name}`" not in sandboxes} == set()
