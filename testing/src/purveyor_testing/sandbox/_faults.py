@@ -69,7 +69,7 @@ class Fault:
 
 def _is_later_page(query: Mapping[str, str]) -> bool:
     page = query.get("page", "1")
-    return page.isdigit() and int(page) > 1
+    return page.isdecimal() and int(page) > 1
 
 
 def make_fault(

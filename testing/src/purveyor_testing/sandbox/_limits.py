@@ -28,12 +28,24 @@ class SlidingWindow:
 
     def take(self, key: str, now: float) -> Verdict:
         """Count one more request of `key`, if it fits."""
-        times = self._times.setdefault(key, deque())
-        while times and times[0] <= now - self.seconds:
-            times.popleft()
+        times = self._current(key, now)
         allowed = len(times) < self.limit
         if allowed:
             times.append(now)
+        return self._verdict(times, now, allowed=allowed)
+
+    def peek(self, key: str, now: float) -> Verdict:
+        """How things stand, without counting anything."""
+        times = self._current(key, now)
+        return self._verdict(times, now, allowed=len(times) < self.limit)
+
+    def _current(self, key: str, now: float) -> deque[float]:
+        times = self._times.setdefault(key, deque())
+        while times and times[0] <= now - self.seconds:
+            times.popleft()
+        return times
+
+    def _verdict(self, times: deque[float], now: float, *, allowed: bool) -> Verdict:
         reset_at = (times[0] if times else now) + self.seconds
         wait = 0.0 if allowed else reset_at - now
         return Verdict(allowed, self.limit, self.limit - len(times), reset_at, wait)

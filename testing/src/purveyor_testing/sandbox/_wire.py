@@ -50,6 +50,10 @@ class Refusal(Exception):  # noqa: N818 - it is no error of the sandbox: saying 
         self.headers = dict(headers or {})
 
 
+class BadBodyError(ValueError):
+    """A request's body is no JSON object."""
+
+
 @attrs.define(eq=False, kw_only=True)
 class Call:
     """One request on its way through the sandbox."""
@@ -71,10 +75,13 @@ class Call:
     """Whether a row of an earlier page vanishes right now."""
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object; ValueError where it is none."""
-        value = json.loads(self.body) if self.body else {}
+        """The body as a JSON object."""
+        try:
+            value = json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise BadBodyError(str(error)) from error
         if not isinstance(value, dict):
-            raise ValueError("expected a JSON object")  # noqa: TRY004 - one kind of error for a bad body
+            raise BadBodyError("expected a JSON object")
         return value
 
     def effect(self, kind: str, type_: str, id_: object, tags: tuple[str, ...] = ()) -> None:
@@ -92,7 +99,8 @@ class Route:
     method: str
     template: str
     serve: Serve
-    scope: str | None = None
+    scope: str = ""
+    """What a token needs; several scopes are separated by spaces."""
     _pattern: re.Pattern[str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:

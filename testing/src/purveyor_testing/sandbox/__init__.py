@@ -1,0 +1,37 @@
+"""The sandbox kit: stateful clouds on loopback, with faults, their own clock and a true log.
+
+A vendor's sandbox subclasses `Sandbox`, lists its `Route` objects and says in which words the vendor
+refuses; lifecycle, control endpoints, faults, log, time, tokens and seeded chance are here.
+"""
+
+from purveyor_testing.sandbox._clock import Clock, Speed, rfc3339
+from purveyor_testing.sandbox._faults import FAULTS, Fault, FaultError
+from purveyor_testing.sandbox._limits import SlidingWindow, Verdict
+from purveyor_testing.sandbox._log import Effect, Entry
+from purveyor_testing.sandbox._ready import write_ready_file
+from purveyor_testing.sandbox._sandbox import Sandbox, Why
+from purveyor_testing.sandbox._seeded import Seeded
+from purveyor_testing.sandbox._wire import Answer, Call, Refusal, Route, Scopes, compact
+
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "Call",
+    "Clock",
+    "Effect",
+    "Entry",
+    "Fault",
+    "FaultError",
+    "Refusal",
+    "Route",
+    "Sandbox",
+    "Scopes",
+    "Seeded",
+    "SlidingWindow",
+    "Speed",
+    "Verdict",
+    "Why",
+    "compact",
+    "rfc3339",
+    "write_ready_file",
+]
