@@ -42,19 +42,23 @@ NOT_HERE = (
 """Commands that other tests run, or that would change the machine."""
 
 
-def samples(language: str) -> Iterator[object]:
+def samples(language: str) -> list[object]:
+    return list(_samples(language))
+
+
+def _samples(language: str) -> Iterator[object]:
     for page in PAGES:
         for number, (its, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
             if its == language:
                 yield pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
 
 
-async def run(cwd: Path, *command: str) -> str:
+async def run(cwd: Path, token: str, *command: str) -> str:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PURVEYOR")}
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=cwd,
-        env=environ | {"DIGITALOCEAN_TOKEN": "sandbox-token", "XDG_STATE_HOME": str(cwd / "state")},
+        env=environ | {"DIGITALOCEAN_TOKEN": token, "XDG_STATE_HOME": str(cwd / "state")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -81,7 +85,7 @@ async def test_python_samples_run(code: str, tmp_path: Path) -> None:
     async with DigitalOceanSandbox(seed=1) as cloud:
         configure(tmp_path, cloud.base_url)
         (tmp_path / "sample.py").write_text(code, encoding="utf-8")
-        await run(tmp_path, sys.executable, "sample.py")
+        await run(tmp_path, cloud.token, sys.executable, "sample.py")
 
 
 @pytest.mark.parametrize("code", samples("console"))
@@ -97,7 +101,7 @@ async def test_commands_run(code: str, tmp_path: Path) -> None:
                 continue
             words = shlex.split(command)
             assert words[0] == "purveyor", command
-            await run(tmp_path, str(Path(sys.executable).parent / "purveyor"), *words[1:])
+            await run(tmp_path, cloud.token, str(Path(sys.executable).parent / "purveyor"), *words[1:])
 
 
 @pytest.mark.parametrize("code", samples("yaml"))

@@ -1,0 +1,104 @@
+"""Lists of droplets in which each is there once, GPU droplets among them.
+
+The plain list leaves GPU droplets out; ``type=gpus`` lists only them and cannot be combined with a tag. Rows move from
+page to page while others come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from purveyor.plugin import Call, ProtocolMismatchError
+from purveyor.wire import Fetched
+from purveyor_digitalocean._api import Api
+from purveyor_digitalocean._decoding import Row, Walk
+from purveyor_digitalocean._rows import Droplet
+
+__all__ = ["every", "marked"]
+
+
+def every(api: Api, call: Call, tag: str | None) -> Walk[Droplet]:
+    """All droplets, or those with a tag, as fast as the API gives them."""
+    operation = "list_instances"
+    gpus = api.droplets(call, operation, {"type": "gpus"})
+    if tag is None:
+        return _once(_side_by_side(api.droplets(call, operation), gpus))
+    return _once(_side_by_side(api.droplets(call, operation, {"tag_name": tag}), _tagged(gpus, tag)))
+
+
+def marked(api: Api, call: Call, mark: str) -> Walk[Droplet]:
+    """The droplets with a mark, one page after the other, so that none can slip from one to another unseen."""
+    operation = "find_by_mark"
+    named = api.droplets(call, operation, {"tag_name": mark}, overlap=1)
+    gpus = api.droplets(call, operation, {"type": "gpus"}, overlap=1)
+    return _once(_chain(_rows(named, lambda row: [_checked(row, mark)]), _tagged(gpus, mark)))
+
+
+async def _chain(*walks: Walk[Droplet]) -> Walk[Droplet]:
+    for walk in walks:
+        async with aclosing(walk):
+            async for fetched in walk:
+                yield fetched
+
+
+async def _side_by_side(first: Walk[Droplet], second: Walk[Droplet]) -> Walk[Droplet]:
+    """The first list as it comes, then the second one, which is short and fetched meanwhile."""
+    ahead = asyncio.ensure_future(_all(second))
+    try:
+        async with aclosing(first):
+            async for fetched in first:
+                yield fetched
+        for fetched in await ahead:
+            yield fetched
+    finally:
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
+
+
+async def _all(walk: Walk[Droplet]) -> list[Fetched[Row[Droplet]]]:
+    async with aclosing(walk):
+        return [fetched async for fetched in walk]
+
+
+async def _rows(walk: Walk[Droplet], change: Callable[[Row[Droplet]], list[Row[Droplet]]]) -> Walk[Droplet]:
+    async with aclosing(walk):
+        async for fetched in walk:
+            yield Fetched([kept for row in fetched.rows for kept in change(row)])
+
+
+def _once(walk: Walk[Droplet]) -> Walk[Droplet]:
+    seen: set[str] = set()
+
+    def unseen(row: Row[Droplet]) -> list[Row[Droplet]]:
+        if isinstance(row, ProtocolMismatchError):
+            return [row]
+        known = len(seen)
+        seen.add(str(row[0].id))
+        return [row] if len(seen) > known else []
+
+    return _rows(walk, unseen)
+
+
+def _tagged(walk: Walk[Droplet], tag: str) -> Walk[Droplet]:
+    return _rows(walk, lambda row: [row] if _carries(row, tag) else [])
+
+
+def _carries(row: Row[Droplet], tag: str) -> bool:
+    """Whether a row has a tag, or may have it. Tags are the same in upper and lower case."""
+    if isinstance(row, ProtocolMismatchError):
+        return True
+    return tag.lower() in {one.lower() for one in row[0].tags or ()}
+
+
+def _checked(row: Row[Droplet], mark: str) -> Row[Droplet]:
+    """What is listed under a mark must show it, or somebody else's machine could be taken for ours."""
+    if isinstance(row, ProtocolMismatchError) or _carries(row, mark):
+        return row
+    name = str(row[0].id)
+    return ProtocolMismatchError(
+        f"row {name} is listed under the tag {mark} and does not show it; the token may lack the scope tag:read",
+        operation="find_by_mark",
+        details={"row": name, "field": "tags"},
+    )
