@@ -52,14 +52,20 @@ class Billing:
 
     def usage(self) -> Decimal:
         """What this month's droplets, those gone included, have cost so far."""
-        cost = sum((self._cost(one) for one in (*self.world.droplets.values(), *self.world.gone)), Decimal(0))
-        return cost.quantize(_CENT)
+        return sum((self._cost(one) for one in self._billed()), Decimal(0)).quantize(_CENT)
+
+    def _billed(self) -> Iterable[Droplet]:
+        return (*self.world.droplets.values(), *self.world.gone)
+
+    def _until(self, droplet: Droplet) -> float:
+        return self.world.deleted_at.get(droplet.id, self.world.clock.now)
+
+    def _hours(self, droplet: Droplet) -> Decimal:
+        return Decimal(str((self._until(droplet) - droplet.created_at) / 3600))
 
     def _cost(self, droplet: Droplet) -> Decimal:
         hourly, monthly = (Decimal(str(droplet.row["size"][f"price_{per}"])) for per in ("hourly", "monthly"))
-        until = self.world.deleted_at.get(droplet.id, self.world.clock.now)
-        hours = Decimal(str((until - droplet.created_at) / 3600))
-        return min(hourly * hours, monthly)
+        return min(hourly * self._hours(droplet), monthly)
 
     def balance(self, call: Call) -> Answer:
         """GET /v2/customers/my/balance: no root key."""
@@ -113,23 +119,34 @@ class Billing:
         return found
 
     def items(self, call: Call) -> Answer:
-        """GET /v2/customers/my/invoices/{uuid}."""
-        invoice = self._find(call)
-        item = {
-            "product": "Droplets",
-            "resource_uuid": "",
-            "resource_id": "480000000",
-            "group_description": "",
-            "description": "web-01 (s-1vcpu-1gb)",
-            "amount": invoice["amount"],
-            "duration": "672",
-            "duration_unit": "Hours",
-            "start_time": f"{invoice['invoice_period']}-01T00:00:00Z",
-            "end_time": invoice["updated_at"],
-            "project_name": "default",
-            "category": "iaas",
-        }
-        return self.pager.page(call, "invoice_items", [item])
+        """GET /v2/customers/my/invoices/{uuid}, where the running month goes by the word ``preview``."""
+        if call.params["uuid"] == "preview":
+            rows = [self._line(droplet) for droplet in self._billed()]
+        else:
+            invoice = self._find(call)
+            month = f"{invoice['invoice_period']}-01T00:00:00Z"
+            rows = [
+                _item(
+                    "480000000",
+                    "web-01 (s-1vcpu-1gb)",
+                    invoice["amount"],
+                    "672",
+                    month,
+                    invoice["updated_at"],
+                )
+            ]
+        return self.pager.page(call, "invoice_items", rows)
+
+    def _line(self, droplet: Droplet) -> Row:
+        row, time = droplet.row, self.world.time
+        return _item(
+            str(droplet.id),
+            f"{row['name']} ({row['size_slug']})",
+            str(self._cost(droplet).quantize(_CENT)),
+            str(int(self._hours(droplet)) + 1),
+            time(droplet.created_at),
+            time(self._until(droplet)),
+        )
 
     def summary(self, call: Call) -> Answer:
         """GET /v2/customers/my/invoices/{uuid}/summary: no root key."""
@@ -159,3 +176,21 @@ class Billing:
                 "credits_and_adjustments": {"name": "Credits & adjustments", **nothing},
             }
         )
+
+
+def _item(resource: str, description: str, amount: str, hours: str, start: str, end: str) -> Row:
+    """One line of a bill."""
+    return {
+        "product": "Droplets",
+        "resource_uuid": "",
+        "resource_id": resource,
+        "group_description": "",
+        "description": description,
+        "amount": amount,
+        "duration": hours,
+        "duration_unit": "Hours",
+        "start_time": start,
+        "end_time": end,
+        "project_name": "default",
+        "category": "iaas",
+    }
