@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+import attrs
 
 from purveyor.config import Configuration, find_file, load_configuration, read_file
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
@@ -26,13 +27,13 @@ from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import Action, Instance, InstanceSpec
 from purveyor.model.selection import Explanation, Provisioned
-from purveyor.model.views import Page, ProviderHealth, ProviderInfo
+from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
 from purveyor.spi.facets import CostRequest
 from purveyor.state.store import Store
 
-__all__ = ["MultiProviderClient"]
+__all__ = ["CachedCatalogue", "MultiProviderClient", "PluginInfo"]
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class MultiProviderClient:
         *,
         plugins: PluginHost | None = None,
         around: Surroundings | None = None,
+        store: Store | None = None,
         health_interval: float | None = HEALTH_SECONDS,
     ) -> None:
         """Make a client; nothing is sent or opened before the first call.
@@ -74,13 +76,14 @@ class MultiProviderClient:
             configuration: What ``load_configuration`` gave.
             plugins: The host that it was loaded with.
             around: Clock, random source and ids; None for the real ones.
+            store: Where to remember; None for the configured folder.
             health_interval: Seconds between health checks in the background; None for none.
         """
         self._around = around or _surroundings()
         self._plugins = plugins or PluginHost()
         self._limits = configuration.limits
         self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
-        self._store = Store(configuration.state_dir)
+        self._store = store or Store(configuration.state_dir)
         self._cache = CatalogueCache(self._store, self._around.clock)
         defaults = Defaults(
             strategy=configuration.selection_policy,
@@ -111,6 +114,7 @@ class MultiProviderClient:
         """
         host = plugins or PluginHost(environ=environ)
         configuration = load_configuration(config, host, environ=environ)
+        around = attrs.evolve(around or _surroundings(), environ=environ)
         return cls(configuration, plugins=host, around=around, health_interval=health_interval)
 
     @classmethod
@@ -128,9 +132,8 @@ class MultiProviderClient:
         """
         host = plugins or PluginHost(environ=environ)
         found = find_file(path, environ)
-        return cls(
-            load_configuration(read_file(found), host, environ=environ, source=str(found)), plugins=host
-        )
+        configuration = load_configuration(read_file(found), host, environ=environ, source=str(found))
+        return cls(configuration, plugins=host, around=attrs.evolve(_surroundings(), environ=environ))
 
     async def __aenter__(self) -> Self:
         if self._health_interval is not None and self._watch is None:
@@ -149,7 +152,7 @@ class MultiProviderClient:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
         await self._cache.aclose()
-        await asyncio.gather(*(member.aclose() for member in self._registry), return_exceptions=True)
+        await asyncio.gather(*(member.aclose() for member in self._registry))
         await self._store.aclose()
 
     # Providers
@@ -175,9 +178,14 @@ class MultiProviderClient:
         """Ask every provider whether it answers; one that does not is an item, not a failure."""
 
         async def source(member: Member, show: Show[ProviderHealth]) -> None:
-            with contextlib.suppress(PurveyorError):
+            trouble: PurveyorError | None = None
+            try:
                 await self._probe(member, deadline)
-            show(Page((member.gate.health,)))
+            except PurveyorError as error:
+                trouble = error
+            found = member.gate.health
+            online = found.health is Health.ONLINE
+            show(Page((found if online or found.error else attrs.evolve(found, error=trouble),)))
 
         return self._stream(lambda: self._registry.enabled(providers), source)
 
@@ -367,10 +375,8 @@ class MultiProviderClient:
         """Every bill from every provider."""
 
         async def source(member: Member, show: Show[Invoice]) -> None:
-            billing = await member.billing()
-
             async def work(call: Call) -> list[Page[Invoice]]:
-                return [page async for page in billing.list_invoices(call)]
+                return [page async for page in (await member.billing()).list_invoices(call)]
 
             for page in await member.gate.call(
                 "list_invoices", Effect.READ, work, deadline=self._deadline(deadline)

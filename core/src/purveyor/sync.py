@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -42,25 +42,42 @@ class _Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result; an interruption (Ctrl-C) cancels the work and waits for its end."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self.loop)
+        if self.loop.is_closed():
+            work.close()
+            raise PurveyorError("the client is closed")
+        begun: Future[asyncio.Task[Any] | None] = Future()
+
+        async def whole() -> T:
+            begun.set_result(asyncio.current_task())
+            return await work
+
+        future: Future[T] = asyncio.run_coroutine_threadsafe(whole(), self.loop)
         try:
             return future.result()
         except BaseException:
             if not future.done():
-                future.cancel()
-                self._drain(future)
+                task = begun.result()
+                if task is not None:
+                    self.loop.call_soon_threadsafe(task.cancel)
+                wait([future])
             raise
 
-    def _drain(self, future: Future[Any]) -> None:
-        try:
-            future.exception()
-        except CancelledError:
-            return
-
     def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
+        """End what is still running, then the loop and the thread; may be called twice."""
+        if not self.loop.is_closed():
+            self.run(_sweep())
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+            self.loop.close()
+
+
+async def _sweep() -> None:
+    """Cancel all other tasks and close the iterations that were left."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 class ViewStream(Generic[T]):
@@ -89,7 +106,8 @@ class ViewStream(Generic[T]):
                 except StopAsyncIteration:
                     return
         finally:
-            self._loop.run(_close(items))
+            if not self._loop.loop.is_closed():  # which ended the iteration too
+                self._loop.run(_close(items))
 
     def collect(self) -> View[T]:
         """Everything; see the async twin."""
@@ -107,6 +125,7 @@ class MultiProviderClient:
         """Wrap the client that ``build`` makes; ``from_file`` and ``from_config`` are easier."""
         self._client = build()
         self._loop: _Loop | None = None
+        self._starting = threading.Lock()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], **options: Any) -> Self:
@@ -129,10 +148,11 @@ class MultiProviderClient:
 
     def close(self) -> None:
         """Give back connections, files and the thread; may be called twice."""
-        if self._loop is not None:
-            self._run(self._client.aclose())
-            self._loop.close()
-            self._loop = None
+        if self._loop is not None and not self._loop.loop.is_closed():
+            try:
+                self._loop.run(self._client.aclose())
+            finally:
+                self._loop.close()
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         return self._client.plugins()
@@ -272,6 +292,7 @@ class MultiProviderClient:
         return self._running().run(work)
 
     def _running(self) -> _Loop:
-        if self._loop is None:
-            self._loop = _Loop()
-        return self._loop
+        with self._starting:
+            if self._loop is None:
+                self._loop = _Loop()
+            return self._loop

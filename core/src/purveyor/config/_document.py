@@ -5,16 +5,18 @@ See ``docs/configuration.md`` for the settings.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from purveyor.config._shapes import Mistake, Shaper
+from purveyor.config._shapes import FromEnvironment, Mistake, Shaper
 from purveyor.engine.plugins import PluginHost
 from purveyor.engine.registry import ProviderConfig
 from purveyor.engine.secrets import SCHEMES, scheme_of
@@ -106,15 +108,29 @@ def load_configuration(
     """
     mistakes: list[Mistake] = []
     shaper = Shaper(mistakes)
-    document = shaper.shape(_normal_form(_expand(data, "", environ, mistakes), mistakes), _Document, "")
-    if document is None:
-        raise _wrong(mistakes, source)
-    entries = [
-        (f"providers[{index}]", shaper.shape(entry, _ProviderEntry, f"providers[{index}]"))
-        for index, entry in enumerate(document.providers)
-    ]
-    _check_names([(path, entry) for path, entry in entries if entry], document, mistakes)
-    providers = [_provider(entry, path, plugins, shaper) for path, entry in entries if entry]
+    try:
+        written = _expand(data, "", environ, mistakes)
+    except RecursionError:
+        raise _wrong([Mistake("", "is nested too deeply")], source) from None
+    normal, inner, prefix = _normal_form(written)
+    before = len(mistakes)
+    document = shaper.shape(normal, _Document, "")
+    for at in range(before, len(mistakes)):  # the paths are to be those of what was written
+        if re.split(r"[.\[]", mistakes[at].path)[0] in inner:
+            mistakes[at] = attrs.evolve(mistakes[at], path=prefix + mistakes[at].path)
+    if document is None:  # go on with what can be read, so that all mistakes are told at once
+        some = normal.get("providers") if isinstance(normal, Mapping) else None
+        document = _Document(providers=some if isinstance(some, list) else [])
+    listed = f"{prefix}providers" if "providers" in inner else "providers"
+    entries: list[tuple[str, _ProviderEntry]] = []
+    for index, entry in enumerate(document.providers):
+        path = f"{listed}[{index}]"
+        shaped = shaper.shape(entry, _ProviderEntry, path) or _readable(entry, f"unnamed-{index}")
+        entries += [(path, shaped)] if shaped else []
+    _check_names(entries, document, mistakes)
+    providers = [_provider(entry, path, plugins, shaper) for path, entry in entries]
+    if document.state not in {None, "memory"}:
+        mistakes.append(Mistake("state", f"can only be 'memory', not {document.state!r}"))
     policy = normalise_strategy(document.selection_policy or "default")
     if policy not in STRATEGIES:
         mistakes.append(
@@ -129,6 +145,19 @@ def load_configuration(
         default_provider_instance=document.default_provider_instance,
         state_dir=_state_dir(document),
         limits=document.limits,
+    )
+
+
+def _readable(entry: Any, stand_in: str) -> _ProviderEntry | None:
+    """What can be read of an entry that has a mistake; None if that is too little to look for others."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
+        return None
+    name, settings = entry.get("name"), entry.get("config", {})
+    return _ProviderEntry(
+        name=name if isinstance(name, str) else stand_in,
+        type=entry["type"],
+        enabled=entry.get("enabled") is not False and isinstance(settings, Mapping),
+        config=dict(settings) if isinstance(settings, Mapping) else {},
     )
 
 
@@ -155,13 +184,20 @@ def _provider(entry: _ProviderEntry, path: str, plugins: PluginHost, shaper: Sha
     except ConfigurationError as error:
         shaper.mistakes.append(Mistake(f"{path}.type", error.message))
         return result
-    shaped = shaper.shape(own, plugin.config_type, f"{path}.config", also=common_names)
+    try:
+        shaped = shaper.shape(own, plugin.config_type, f"{path}.config", also=common_names)
+    except Exception as exc:  # noqa: BLE001 - the plugin's own class is at fault, whatever it raises
+        msg = f"the settings of plugin {entry.type!r} cannot be read: {type(exc).__name__}"
+        return attrs.evolve(result, error=PluginError(msg, provider=entry.name, field="config"))
     for field, reference in _references(shaped):
         scheme = scheme_of(reference)
         if scheme is not None and scheme not in SCHEMES:
-            known = ", ".join(f"{name}:" for name in SCHEMES)
+            near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+            known = " and ".join(f"{name}:" for name in SCHEMES)
+            hint = f"did you mean '{near[0]}:'?" if near else f"there are {known}"
+            # Not quoted: what is before the colon may be a part of the secret itself.
             shaper.mistakes.append(
-                Mistake(f"{path}.config.{field}", f"no secret source is called {scheme!r}; there are {known}")
+                Mistake(f"{path}.config.{field}", f"what is before ':' is no source of secrets; {hint}")
             )
     return attrs.evolve(result, own=shaped, plugin=plugin)
 
@@ -173,16 +209,17 @@ def _references(settings: Any) -> Iterator[tuple[str, str]]:
             yield field.name, value.reference
 
 
-def _normal_form(data: Any, mistakes: list[Mistake]) -> Any:
-    """The flat form, from it, from the nested form, or from the host factory project's."""
-    if not isinstance(data, Mapping):
-        mistakes.append(Mistake("", "must be a mapping with a key 'providers'"))
-        return {}
+def _normal_form(data: Any) -> tuple[Any, AbstractSet[str], str]:
+    """The flat form, from it, from the nested form, or from the host factory project's.
+
+    Besides, which of its keys were nested, and the path under which they were written.
+    """
     for key in ("provider", "providers"):
-        nested = data.get(key)
+        nested = data.get(key) if isinstance(data, Mapping) else None
         if isinstance(nested, Mapping):
-            return {**{name: value for name, value in data.items() if name != key}, **nested}
-    return data
+            outer = {name: value for name, value in data.items() if name != key}
+            return {**outer, **nested}, set(map(str, nested)), f"{key}."
+    return data, frozenset(), ""
 
 
 def _expand(value: Any, path: str, environ: Mapping[str, str], mistakes: list[Mistake]) -> Any:
@@ -206,7 +243,8 @@ def _expand(value: Any, path: str, environ: Mapping[str, str], mistakes: list[Mi
             )
         return default or ""
 
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", replace, value)
+    text = re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", replace, value)
+    return value if text == value else FromEnvironment(text)
 
 
 def _check_names(
@@ -223,6 +261,12 @@ def _check_names(
                 Mistake(f"{path}.name", f"{entry.name!r} is already the name of {seen[entry.name]}")
             )
         seen.setdefault(entry.name, path)
+    types = {entry.type for _, entry in entries}
+    default_type = document.default_provider_type
+    if default_type is not None and default_type not in types:
+        mistakes.append(
+            Mistake.unknown("default_provider_type", "type of a configured provider", default_type, types)
+        )
     default = document.default_provider_instance
     if default is not None and default not in seen:
         mistakes.append(Mistake.unknown("default_provider_instance", "provider", default, seen))

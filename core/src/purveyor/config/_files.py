@@ -24,7 +24,7 @@ def find_file(path: str | Path | None = None, environ: Mapping[str, str] = os.en
     """
     named = path or environ.get("PURVEYOR_CONFIG")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     import platformdirs  # noqa: PLC0415 - only needed when nothing is named
 
     folders = (Path(), platformdirs.user_config_path("purveyor"))
@@ -49,7 +49,7 @@ def read_file(path: Path) -> Any:
         if path.suffix == ".toml":
             return tomllib.loads(text)
         if path.suffix == ".json":
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_once)
         from purveyor.config._yaml import load_yaml  # noqa: PLC0415 - only needed for YAML
 
         return load_yaml(text)
@@ -59,3 +59,14 @@ def read_file(path: Path) -> Any:
         ) from exc
     except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f"{path} cannot be parsed: {exc}", details={"path": str(path)}) from exc
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, unless a key is there twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            msg = f"the key {key!r} is there twice"
+            raise ValueError(msg)
+        found[key] = value
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -9,48 +10,75 @@ import yaml
 
 __all__ = ["load_yaml"]
 
-_MAX_ALIASES = 100
+_MOST_VALUES = 100_000
+"""Most values that a document may come to once its aliases are followed."""
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = {
+    "bool": (r"true|false", "tf"),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
+    "null": (r"null|~|", ["n", "~", ""]),
+    "merge": (r"<<", "<"),
+}
+"""What is not text; of PyYAML's own rules, a time such as ``22:22`` is a number and ``010`` is eight."""
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with plainer rules."""
 
-    aliases = 0
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own way
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Bound the aliases: a handful that refer to one another grow without end."""
-        if self.check_event(yaml.AliasEvent):
-            self.aliases += 1
-            if self.aliases > _MAX_ALIASES:
-                msg = f"more than {_MAX_ALIASES} aliases"
-                raise ValueError(msg)
-        return super().compose_node(parent, index)
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """Refuse a key that is there twice."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    msg = f"the key {key.value!r} is there twice, in {_where(key.start_mark)}"
+                    raise ValueError(msg)
+                seen.add(key.value)
+        return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                msg = f"the key {key!r} is there twice, {str(node.start_mark).strip()}"
-                raise ValueError(msg)
-        return super().construct_mapping(node, deep)
+    def construct_document(self, node: Any) -> Any:
+        """Bound what aliases may grow to."""
+        if _weight(node, {}) > _MOST_VALUES:
+            msg = f"its aliases make it more than {_MOST_VALUES} values long"
+            raise ValueError(msg)
+        return super().construct_document(node)
 
 
-_SURPRISES = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag not in _SURPRISES]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"), list("tf"))
+for _kind, (_pattern, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
 def load_yaml(text: str) -> Any:
     """The document as plain values.
 
     Raises:
-        ValueError: It is not YAML, repeats a key, or has too many aliases; says where.
+        ValueError: It is not YAML, repeats a key, or its aliases grow too much; says where.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+    except yaml.MarkedYAMLError as exc:  # its own text quotes the line, which may hold a secret
+        mark = exc.problem_mark or exc.context_mark
+        msg = f"{exc.problem or exc.context}, in {_where(mark)}"
+        raise ValueError(msg) from None
     except yaml.YAMLError as exc:
         msg = " ".join(str(exc).split())
-        raise ValueError(msg) from exc
+        raise ValueError(msg) from None
+
+
+def _weight(node: Any, known: dict[int, float]) -> float:
+    """How many values a node stands for; an alias within what it names never ends."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        inside = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for one in inside for part in (one if isinstance(one, tuple) else (one,))]
+        known[id(node)] = 1 + sum(_weight(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _where(mark: Any) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any
 
 import attrs
 
 from purveyor.engine.registry import Member
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
-from purveyor.model.errors import StateUnavailableError
+from purveyor.model.errors import CallTimeoutError, RateLimitError, StateUnavailableError
 from purveyor.model.values import Raw
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Clock, Effect
@@ -70,24 +72,36 @@ class CatalogueCache:
             return remembered
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._fetch(member, kind, key, deadline))
-            self._flights[key] = flight
-            flight.add_done_callback(functools.partial(self._landed, key))
-        # One caller's cancellation must not take the answer away from the others.
-        return await asyncio.shield(flight)
+            return await asyncio.shield(self._start(member, kind, key, deadline))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(flight)
+        except (CallTimeoutError, RateLimitError):  # whoever began it had less time than we have
+            if self._clock.monotonic() >= deadline:
+                raise
+            return await self.get(member, kind, deadline=deadline)
+        except TimeoutError:
+            raise CallTimeoutError(
+                "the deadline passed before the provider answered",
+                provider=member.name,
+                operation=f"list_{kind.value}",
+            ) from None
 
     async def listing(self) -> list[CachedCatalogue]:
         """What is remembered at present."""
         now = self._clock.now().timestamp()
         found = []
         for key, row in (await self._store.items(_SPACE)).items():
-            kind, provider, _ = key.split("|", 2)
-            rows = len(json.loads(row.value))
-            found.append(
-                CachedCatalogue(
-                    provider=provider, kind=CatalogKind(kind), age=max(0.0, now - row.at), rows=rows
+            with contextlib.suppress(ValueError, TypeError):  # damaged, or of a kind that is unknown here
+                kind, provider, _ = key.split("|", 2)
+                found.append(
+                    CachedCatalogue(
+                        provider=provider,
+                        kind=CatalogKind(kind),
+                        age=max(0.0, now - row.at),
+                        rows=len(json.loads(row.value)),
+                    )
                 )
-            )
         return found
 
     async def clear(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
@@ -95,7 +109,7 @@ class CatalogueCache:
         keys = []
         for key in await self._store.items(_SPACE):
             its_kind, its_provider, _ = key.split("|", 2)
-            if kind in {None, CatalogKind(its_kind)} and provider in {None, its_provider}:
+            if (kind is None or kind.value == its_kind) and provider in {None, its_provider}:
                 keys.append(key)
         await self._store.delete(_SPACE, tuple(keys))
         return len(keys)
@@ -105,6 +119,13 @@ class CatalogueCache:
         for flight in list(self._flights.values()):
             flight.cancel()
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
+
+    def _start(self, member: Member, kind: CatalogKind, key: str, deadline: float) -> asyncio.Task[Page[Any]]:
+        """Fetch in a task of its own: one caller's cancellation must not take the answer away from the others."""
+        flight = asyncio.create_task(self._fetch(member, kind, key, deadline))
+        self._flights[key] = flight
+        flight.add_done_callback(functools.partial(self._landed, key))
+        return flight
 
     def _landed(self, key: str, flight: asyncio.Task[Page[Any]]) -> None:
         self._flights.pop(key, None)
@@ -127,11 +148,13 @@ class CatalogueCache:
             return None
 
     async def _fetch(self, member: Member, kind: CatalogKind, key: str, deadline: float) -> Page[Any]:
-        catalog = await member.catalog()
-
         async def work(call: Call) -> Page[Any]:
-            method = getattr(catalog, f"list_{kind.value}")
-            return cast("Page[Any]", await method(CatalogRequest(), call))
+            method = getattr(await member.catalog(), f"list_{kind.value}")
+            page: object = await method(CatalogRequest(), call)
+            if not isinstance(page, Page):
+                msg = f"list_{kind.value} returned {type(page).__name__}, not Page"
+                raise TypeError(msg)
+            return page
 
         page = await member.gate.call(f"list_{kind.value}", Effect.READ, work, deadline=deadline)
         if not page.unreadable:
@@ -142,7 +165,7 @@ class CatalogueCache:
         try:
             value = json.dumps(_converter().unstructure(list(rows))).encode()
             await self._store.put(_SPACE, key, value, self._clock.now().timestamp())
-        except StateUnavailableError as error:
+        except (StateUnavailableError, TypeError, ValueError) as error:  # the latter for rows of wrong types
             _log.warning("catalogues are not remembered: %s", error)
 
 
@@ -159,4 +182,6 @@ def _converter() -> Any:
     converter = make_converter()
     converter.register_unstructure_hook(Raw, lambda raw: raw.data.decode("utf-8", "surrogateescape"))
     converter.register_structure_hook(Raw, lambda text, _: Raw(text.encode("utf-8", "surrogateescape")))
+    converter.register_unstructure_hook(Decimal, str)
+    converter.register_structure_hook(Decimal, lambda text, _: Decimal(text))
     return converter

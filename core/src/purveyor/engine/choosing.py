@@ -123,12 +123,12 @@ class Chooser:
         if not take:
             row = await self._store.get(_CURSORS, key)
             return choice.strategy(
-                choice.candidates, self._facts(choice, json.loads(row.value) if row else {})
+                choice.candidates, self._facts(choice, _served(row.value if row else None))
             )
         ordered: list[Candidate] = []
 
         def change(before: bytes | None) -> bytes:
-            served = json.loads(before or b"{}")
+            served = _served(before)
             ordered[:] = choice.strategy(choice.candidates, self._facts(choice, served))
             return json.dumps(next_in_turn(served, ordered[0].provider, weights)).encode()
 
@@ -203,6 +203,15 @@ def _excluded(member: Member, wish: Wish) -> Rejection | None:
         return out("capability", f"it lacks {', '.join(lacking)}")
     absent = [facet for facet in ("compute", "catalog") if facet not in member.facets]
     return out("facet", f"its type has no {' and no '.join(absent)}") if absent else None
+
+
+def _served(value: bytes | None) -> dict[str, int]:
+    """How often each was chosen so far; a damaged count begins anew."""
+    try:
+        counts = json.loads(value or b"{}")
+        return {str(name): int(count) for name, count in counts.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _turn_weights(strategy: str, candidates: Sequence[Candidate]) -> dict[str, int]:

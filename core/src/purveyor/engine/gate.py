@@ -93,6 +93,9 @@ class Gate:
         self.inflight += 1
         try:
             return await retrying(attempt, wait)
+        except PurveyorError as error:
+            self.health = health.failed(self.health, self._clock.now(), error)
+            raise
         finally:
             self.inflight -= 1
 
@@ -109,24 +112,20 @@ class Gate:
                     "%s: %s was cancelled and may have been carried out; %s",
                     self._provider,
                     operation,
-                    call.mark,
+                    f"look for the mark {call.mark.text}" if call.mark else "it carries no mark",
                 )
             raise
         except PurveyorError as error:
-            self._learn(_complete(error, self._provider, operation, effect, call))
+            _complete(error, self._provider, operation, effect, call)
             raise
         except TimeoutError:
             late = CallTimeoutError("the deadline passed before the provider answered")
-            self._learn(_complete(late, self._provider, operation, effect, call))
-            raise late from None
+            raise _complete(late, self._provider, operation, effect, call) from None
         except Exception as exc:
             bug = PurveyorError(f"the plugin failed with {type(exc).__name__}; this is a bug in it")
             raise _complete(bug, self._provider, operation, effect, call) from exc
         self.health = health.succeeded(self.health, self._clock.now(), self._clock.monotonic() - started)
         return result
-
-    def _learn(self, error: PurveyorError) -> None:
-        self.health = health.failed(self.health, self._clock.now(), error)
 
     @asynccontextmanager
     async def exchange(self, call: Call, group: str, effect: Effect) -> AsyncIterator[Exchange]:
@@ -136,6 +135,8 @@ class Gate:
             RateLimitError: The limiter's wait does not fit into the deadline.
             CallTimeoutError: Nothing is left of the deadline.
         """
+        exchange = Exchange(group, effect, timeout=self._settings.timeout)
+        call.exchanges.append(exchange)  # from here on it is on record that nothing was sent yet
         await self._token(call, group)
         async with self._slots:
             left = call.deadline - self._clock.monotonic()
@@ -143,8 +144,7 @@ class Gate:
                 raise CallTimeoutError(
                     "the deadline passed before the request was sent", outcome=Outcome.NOT_SENT
                 )
-            exchange = Exchange(group, effect, timeout=min(left, self._settings.timeout))
-            call.exchanges.append(exchange)
+            exchange.timeout = min(left, exchange.timeout)
             try:
                 yield exchange
             finally:

@@ -53,16 +53,16 @@ class Machines:
         """A view's source: every machine of a provider, each once, within that many seconds."""
 
         async def source(member: Member, show: Show[Instance]) -> None:
-            compute = await member.compute()
             seen: set[str] = set()  # a try that broke off has shown some already
 
             async def work(call: Call) -> None:
+                compute = await member.compute()
                 pages = _closable(compute.list_instances(ListRequest(tag=tag), call))
                 async with contextlib.aclosing(pages):
                     async for page in pages:
-                        fresh = tuple(one for one in page.items if one.id not in seen)
-                        seen.update(one.id for one in fresh)
-                        show(attrs.evolve(page, items=fresh))
+                        fresh = {one.id: one for one in page.items if one.id not in seen}
+                        seen.update(fresh)
+                        show(attrs.evolve(page, items=tuple(fresh.values())))
 
             deadline = self._around.clock.monotonic() + seconds
             await member.gate.call("list_instances", Effect.READ, work, deadline=deadline)
@@ -89,7 +89,7 @@ class Machines:
         provider, slash, bare = instance_id.partition("/")
         if slash:
             return self._registry.get(provider), bare
-        found = await self._search(instance_id, deadline)
+        found = await self._search(instance_id, deadline, sure=True)
         return self._registry.get(found.provider), found.id
 
     async def delete(self, instance_id: str, *, deadline: float) -> None:
@@ -141,7 +141,9 @@ class Machines:
             made, instances=tuple(instance for instance, _ in results), failures=made.failures + late
         )
 
-    async def _search(self, bare: str, deadline: float) -> Instance:
+    async def _search(self, bare: str, deadline: float, *, sure: bool = False) -> Instance:
+        """The machine with this bare id; ``sure`` means that nobody else can have one, for changing it."""
+
         async def source(member: Member, show: Show[Instance]) -> None:
             with contextlib.suppress(InstanceNotFoundError):
                 show(Page((await self.get(member, bare, deadline=deadline),)))
@@ -149,14 +151,17 @@ class Machines:
         view = await ViewStream(
             lambda: self._registry.offering("compute"), source, self._around.clock.now
         ).collect()
-        if len(view.items) == 1:
+        unsure = f"; {', '.join(view.failures)} could not be asked" if view.failures else ""
+        if len(view.items) == 1 and not (sure and unsure):
             return view.items[0]
         if view.items:
             owners = ", ".join(f"{one.provider}/{one.id}" for one in view.items)
             raise ValidationError(
-                f"several providers have an instance {bare!r}: say which, {owners}", field="id"
+                f"other providers may have an instance {bare!r} too{unsure}: say which, {owners}"
+                if len(view.items) == 1
+                else f"several providers have an instance {bare!r}: say which, {owners}",
+                field="id",
             )
-        unsure = f"; {', '.join(view.failures)} could not be asked" if view.failures else ""
         raise InstanceNotFoundError(f"no provider has an instance {bare!r}{unsure}", details={"id": bare})
 
     async def _wait(

@@ -13,6 +13,7 @@ import pluggy
 
 from purveyor.model.errors import ConfigurationError, PluginError
 from purveyor.spi import hookspecs
+from purveyor.spi.facets import FACETS
 from purveyor.spi.hookspecs import API_VERSION, PROJECT, ProviderPlugin
 
 __all__ = ["PluginHost", "PluginInfo"]
@@ -26,6 +27,7 @@ class PluginInfo:
         name: Entry point's name, which is its provider type.
         distribution: The package that brought it.
         state: ``available`` (not loaded yet), ``loaded``, ``refused`` (by the environment) or ``failed``.
+        sandbox: ``module:Class`` of a loopback server that speaks its API, where a loaded plugin brings one.
         error: Why it failed.
     """
 
@@ -33,6 +35,7 @@ class PluginInfo:
     distribution: str
     version: str
     state: str = "available"
+    sandbox: str | None = None
     error: PluginError | None = None
 
 
@@ -115,6 +118,10 @@ class PluginHost:
             raise self._error(
                 name, f"it was written for plugin API {plugin.api_version}; this core speaks {API_VERSION}"
             )
+        if unknown := sorted(plugin.facets - FACETS.keys()):
+            raise self._error(name, f"it declares {', '.join(unknown)}, which no facet is called")
+        if not attrs.has(plugin.config_type):
+            raise self._error(name, "its config_type is no attrs class")
         return plugin
 
     def _register(self, name: str, module: Any) -> ProviderPlugin:
@@ -124,7 +131,8 @@ class PluginHost:
                 self._manager.register(module, name=name)
                 self._manager.check_pending()  # a misspelt hook would otherwise be ignored in silence
             except Exception:
-                self._manager.unregister(name=name)  # older pluggy leaves it half registered
+                if self._manager.has_plugin(name):  # as older pluggy leaves it even after a wrong signature
+                    self._manager.unregister(name=name)
                 raise
         for hook in self._manager.hook.purveyor_register_providers.get_hookimpls():
             if hook.plugin is module:
@@ -155,8 +163,15 @@ class PluginHost:
         if self._is_refused(name):
             return PluginInfo(name=name, distribution=dist, version=version, state="refused")
         error = self._failed.get(name)
-        state = "failed" if error else "loaded" if name in self._loaded else "available"
-        return PluginInfo(name=name, distribution=dist, version=version, state=state, error=error)
+        loaded = self._loaded.get(name)
+        return PluginInfo(
+            name=name,
+            distribution=dist,
+            version=version,
+            state="failed" if error else "loaded" if loaded else "available",
+            sandbox=loaded.sandbox if loaded else None,
+            error=error,
+        )
 
 
 def _names(text: str | None) -> frozenset[str] | None:

@@ -6,10 +6,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import attrs
+
 from purveyor.engine.choosing import Choice, Chooser, Wish
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.model.errors import (
     AllProvidersFailedError,
+    CallTimeoutError,
     NoCompatibleProvidersError,
     Outcome,
     PurveyorError,
@@ -19,12 +22,24 @@ from purveyor.model.instance import Instance, InstanceSpec
 from purveyor.model.selection import Attempt, Candidate, Provisioned, Rejection
 from purveyor.policy.retry import ONE_TRY
 from purveyor.spi.call import Call, Effect, Mark
-from purveyor.spi.facets import CreateRequest
+from purveyor.spi.facets import Compute, CreateRequest
 from purveyor.state.store import Store
 
 __all__ = ["Provisioner"]
 
 _log = logging.getLogger("purveyor")
+
+
+@attrs.define
+class _Search:
+    """The search for one machine, and what was tried so far."""
+
+    spec: InstanceSpec
+    name: str
+    order: Sequence[Candidate]
+    owner: str
+    deadline: float
+    attempts: list[Attempt] = attrs.field(factory=list)
 
 
 class Provisioner:
@@ -45,74 +60,111 @@ class Provisioner:
             AllProvidersFailedError: Everybody refused.
             PurveyorError: Nothing was made: the first refusal that no other provider would do better at.
         """
-        choice = await self._chooser.choose(wish, deadline)
+        owner = await self._owner()  # what cannot be remembered is not bought
+        now = self._around.clock.monotonic()
+        # Half of the time is for looking, so that a provider that hangs leaves the others time to answer.
+        choice = await self._chooser.choose(wish, now + (deadline - now) / 2)
         if not choice.candidates:
             raise _nobody(choice.rejected)
         orders = []
         for _ in names:
             orders.append(await self._chooser.order(choice, take=True))
             choice.picked[orders[-1][0].provider] += 1
-        tries = [
-            self._one(wish.spec, name, order, deadline) for name, order in zip(names, orders, strict=True)
+        searches = [
+            _Search(wish.spec, name, order, owner, deadline)
+            for name, order in zip(names, orders, strict=True)
         ]
-        results = await asyncio.gather(*tries)
-        return _sum_up(
-            [result for result, _ in results], [a for _, some in results for a in some], choice, orders[0]
-        )
+        # Whatever goes wrong with one, the others are waited for: none goes on buying unseen.
+        results = await asyncio.gather(*(self._one(search) for search in searches), return_exceptions=True)
+        attempts = [attempt for search in searches for attempt in search.attempts]
+        return _sum_up([_result(one) for one in results], attempts, choice, orders[0])
 
-    async def _one(
-        self, spec: InstanceSpec, name: str, order: Sequence[Candidate], deadline: float
-    ) -> tuple[Instance | PurveyorError, list[Attempt]]:
+    async def _one(self, search: _Search) -> Instance | PurveyorError:
         """One machine, or the error that ended the search for it."""
-        attempts: list[Attempt] = []
-        for candidate in order:
-            made, attempt = await self._attempt(spec, name, candidate, deadline, last=candidate is order[-1])
-            attempts.append(attempt)
-            if made is not None:
-                return made, attempts
-            if attempt.error is not None and not attempt.error.may_fail_over:
-                return _final(attempt, attempt.error, tuple(attempts)), attempts
-            _log.warning("%s: %s; nothing was bought there", attempt.provider, attempt.error)
-        return _everybody(attempts), attempts
+        for candidate in search.order:
+            result, attempt = await self._attempt(search, candidate)
+            search.attempts.append(attempt)
+            if isinstance(result, Instance):
+                return result
+            if not result.may_fail_over:
+                return _final(attempt, result, tuple(search.attempts))
+            _log.warning("%s: %s; nothing was bought there", attempt.provider, result.message)
+        return _everybody(search.attempts)
 
     async def _attempt(
-        self, spec: InstanceSpec, name: str, candidate: Candidate, deadline: float, *, last: bool
-    ) -> tuple[Instance | None, Attempt]:
+        self, search: _Search, candidate: Candidate
+    ) -> tuple[Instance | PurveyorError, Attempt]:
         clock = self._around.clock
         member = self._registry.get(candidate.provider)
-        mark = Mark(await self._owner(), self._around.ids())
-        request = _request(spec, name, candidate, member)
+        mark = Mark(search.owner, self._around.ids())
         began, today = clock.monotonic(), clock.now()
-        _log.info("%s: creating %s (%s, %s)", member.name, name, candidate.plan, mark.text)
+        _log.info("%s: creating %s (%s, %s)", member.name, search.name, candidate.plan, mark.text)
+        result: Instance | PurveyorError
+        try:
+            result = await self._create(member, search, candidate, mark)
+            _log.info("%s: made %s, its id is %s", member.name, search.name, result.id)
+        except PurveyorError as error:
+            error.details.setdefault("mark", mark.text)
+            result = error
+        attempt = Attempt(
+            provider=member.name,
+            operation="create_instance",
+            started_at=today,
+            seconds=clock.monotonic() - began,
+            error=result if isinstance(result, PurveyorError) else None,
+        )
+        return result, attempt
+
+    async def _create(self, member: Member, search: _Search, candidate: Candidate, mark: Mark) -> Instance:
+        request = _request(search.spec, search.name, candidate, member)
+        compute = await _ready(member, search.deadline)
 
         async def work(call: Call) -> Instance:
-            return await (await member.compute()).create_instance(request, call)
+            made: object = await compute.create_instance(request, call)
+            if not isinstance(made, Instance):
+                msg = f"create_instance returned {type(made).__name__}, not Instance"
+                raise TypeError(msg)
+            return made
 
-        made, error = None, None
-        try:
-            # Somebody else may answer at once; only the last one is worth waiting for.
-            made = await member.gate.call(
-                "create_instance",
-                Effect.ONCE,
-                work,
-                deadline=deadline,
-                mark=mark,
-                policy=None if last else ONE_TRY,
-            )
-        except PurveyorError as exc:
-            exc.details.setdefault("mark", mark.text)
-            error = exc
-        seconds = clock.monotonic() - began
-        attempt = Attempt(
-            provider=member.name, operation="create_instance", started_at=today, seconds=seconds, error=error
+        # Somebody else may answer at once; only the last one is worth waiting for.
+        policy = None if candidate is search.order[-1] else ONE_TRY
+        return await member.gate.call(
+            "create_instance", Effect.ONCE, work, deadline=search.deadline, mark=mark, policy=policy
         )
-        return made, attempt
 
     async def _owner(self) -> str:
         """The owner id of this state: minted once, never configured."""
         fresh = self._around.ids()[:10].encode()
         at = self._around.clock.now().timestamp()
         return (await self._store.update("identity", "owner", lambda old: old or fresh, at)).decode()
+
+
+async def _ready(member: Member, deadline: float) -> Compute:
+    """The provider's machines; what goes wrong before it is even built has bought nothing."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await member.compute()
+    except PurveyorError as error:
+        error.outcome = Outcome.NOT_SENT
+        raise
+    except TimeoutError:
+        raise CallTimeoutError(
+            "the deadline passed while the provider was being set up",
+            provider=member.name,
+            operation="create_instance",
+            outcome=Outcome.NOT_SENT,
+        ) from None
+
+
+def _result(result: Instance | BaseException) -> Instance | PurveyorError:
+    """What a search came to; one that broke for a reason that nobody thought of is an error like any other."""
+    if isinstance(result, Instance | PurveyorError):
+        return result
+    if not isinstance(result, Exception):
+        raise result
+    bug = PurveyorError(f"the request failed with {type(result).__name__}", operation="create_instance")
+    bug.__cause__ = result
+    return bug
 
 
 def _request(spec: InstanceSpec, name: str, candidate: Candidate, member: Member) -> CreateRequest:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
@@ -28,6 +30,10 @@ from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, 
 from purveyor.spi.hookspecs import ProviderPlugin
 
 __all__ = ["Member", "ProviderConfig", "Registry", "Surroundings"]
+
+
+_CLOSE_SECONDS = 10.0
+_log = logging.getLogger("purveyor")
 
 
 @attrs.frozen(kw_only=True)
@@ -60,12 +66,13 @@ class ProviderConfig:
 
 @attrs.frozen(kw_only=True)
 class Surroundings:
-    """What comes from outside: time, chance, ids."""
+    """What comes from outside: time, chance, ids, the environment."""
 
     clock: Clock
     random: random.Random
     ids: Callable[[], str]
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    environ: Mapping[str, str] = attrs.field(default=os.environ, repr=False)
 
 
 class Member:
@@ -142,10 +149,15 @@ class Member:
         return cast("Billing", await self._facet("billing"))
 
     async def aclose(self) -> None:
-        """Give back the provider, if it was ever built."""
+        """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
         provider, self._provider = self._provider, None
-        if provider is not None:
-            await provider.aclose()
+        if provider is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await provider.aclose()
+        except Exception as exc:  # noqa: BLE001 - whatever a plugin raises
+            _log.warning("%s: closing it failed with %s", self.name, type(exc).__name__)
 
     async def _facet(self, name: str) -> Provider:
         """The provider, if it has that facet (which is checked when it is built).
@@ -161,11 +173,11 @@ class Member:
     async def _build(self) -> Provider:
         config = self.config
         if config.error is not None:
-            raise config.error
+            raise copy.copy(config.error) from config.error  # one that is raised is written into
         plugin = cast("ProviderPlugin", config.plugin)
 
         async def resolve(ref: SecretRef) -> Secret:
-            return await resolve_secret(ref, self.name)
+            return await resolve_secret(ref, self.name, self._around.environ)
 
         context = Context(
             provider=self.name,
@@ -233,6 +245,8 @@ class Registry:
             ProviderInactiveError: A named one is disabled.
             NoEnabledProvidersError: There is none.
         """
+        if isinstance(names, str):
+            names = (names,)
         if names is not None:
             return [self.get(name) for name in dict.fromkeys(names)]
         members = [member for member in self if member.config.enabled]
@@ -251,7 +265,7 @@ class Registry:
         """
         wanted = self.enabled(names)
         having = [member for member in wanted if facet in member.facets or member.config.error]
-        if not having:
+        if wanted and not having:
             others = [member.name for member in self if facet in member.facets]
             raise UnsupportedOperationError(
                 f"{', '.join(member.name for member in wanted)} cannot do this: no facet {facet!r}; "

@@ -6,6 +6,7 @@ never touched. Whether and when to try again is decided by policy.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -14,6 +15,9 @@ import stamina
 __all__ = ["retrying"]
 
 T = TypeVar("T")
+
+# stamina tells its own logger about every retry. Whoever configures logging sees it; nobody else should.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 async def retrying(

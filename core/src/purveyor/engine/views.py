@@ -103,6 +103,10 @@ class ViewStream(Generic[T]):
             await self._source(member, show)
         except PurveyorError as error:
             self.failures[member.name] = error
+        except Exception as exc:  # noqa: BLE001 - nothing that goes wrong may look like a whole answer
+            bug = PurveyorError(f"the view failed with {type(exc).__name__}", provider=member.name)
+            bug.__cause__ = exc
+            self.failures[member.name] = bug
         else:
             if unreadable:
                 self.failures[member.name] = _unreadable(member.name, unreadable)

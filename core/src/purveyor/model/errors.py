@@ -16,7 +16,7 @@ PurveyorError                          UNKNOWN_ERROR
 │   ├── ProviderInactiveError          PROVIDER_INACTIVE
 │   ├── NoEnabledProvidersError        NO_ENABLED_PROVIDERS
 │   └── NoCompatibleProvidersError     NO_COMPATIBLE_PROVIDERS
-├── NotFoundError
+├── NotFoundError                      API_ERROR
 │   └── InstanceNotFoundError          INSTANCE_NOT_FOUND
 ├── CapacityError
 │   ├── InsufficientResourcesError     INSUFFICIENT_RESOURCES

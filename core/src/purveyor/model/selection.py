@@ -91,7 +91,7 @@ class Provisioned:
 
     Attributes:
         instances: What was made, in the order of the names.
-        failures: One error for each instance that was not made.
+        failures: One error for each instance that was not made, or is not ready where that was waited for.
         attempts: Every try, including those that failed over.
         explanation: The choice that the call started from.
     """
@@ -103,7 +103,7 @@ class Provisioned:
 
     @property
     def complete(self) -> bool:
-        """Whether every requested instance was made."""
+        """Whether every requested instance was made, and is ready where that was waited for."""
         return not self.failures
 
     @property

@@ -64,7 +64,7 @@ class ProviderHealth:
 
     Attributes:
         checked_at: Last time that it answered or failed to.
-        latency: Seconds of the last successful probe.
+        latency: Seconds that the last call took that was answered well.
         error: The last failure, while it is not online.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,8 @@ __all__ = ["LimiterState", "retry_after"]
 
 _WINDOW = 3600.0
 """Longest wait that a reset time may ask for, in seconds; what is beyond is a clock that is wrong."""
+_DAY = 24 * 3600.0
+"""Longest time that ``Retry-After`` may keep us away, in seconds; a server cannot park us for good."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +50,7 @@ class LimiterState:
         remaining = _number(headers, "ratelimit-remaining")
         resets_at = now + _until_reset(_number(headers, "ratelimit-reset"), today)
         pause = retry_after(headers, today) if status == 429 else None
-        blocked_until = max(self.blocked_until, now + pause if pause else 0.0)
+        blocked_until = max(self.blocked_until, now + min(pause, _DAY) if pause else 0.0)
         if remaining is None:
             return attrs.evolve(self, blocked_until=blocked_until)
         return LimiterState(remaining=int(remaining), resets_at=resets_at, blocked_until=blocked_until)
@@ -60,7 +63,7 @@ def retry_after(headers: Mapping[str, str], today: datetime) -> float | None:
     with contextlib.suppress(ValueError):
         seconds = float(text)
     if seconds is None:
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
             moment = parsedate_to_datetime(text)
             seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - today).total_seconds()
     return seconds if seconds is not None and 0 <= seconds < float("inf") else None
@@ -69,7 +72,9 @@ def retry_after(headers: Mapping[str, str], today: datetime) -> float | None:
 def _number(headers: Mapping[str, str], name: str) -> float | None:
     for key in (name, f"x-{name}"):
         with contextlib.suppress(ValueError, KeyError):
-            return float(headers[key])
+            number = float(headers[key])
+            if math.isfinite(number):
+                return number
     return None
 
 

@@ -76,47 +76,63 @@ def _combine(
     fits: list[Fit] = []
     for plan in plans:
         found = _place(plan, images, regions)
-        if isinstance(found, Unfit):
-            trouble = trouble or found
-        elif limit is not None and (found.price_per_hour is None or found.price_per_hour.amount > limit):
-            trouble = trouble or Unfit(
-                "max_price", f"the cheapest fitting plan, {plan.id}, costs {found.price_per_hour} an hour"
-            )
-        else:
+        if isinstance(found, Fit):
             fits.append(found)
-    if fits:
-        return min(fits, key=_cheapness)
-    return trouble or Unfit("plan", "no plan is sold at present")
+        else:
+            trouble = trouble or found
+    if not fits:
+        return trouble or Unfit("plan", "no plan is sold at present")
+    fit = min(fits, key=_cheapness)
+    price = fit.price_per_hour
+    if limit is not None and (price is None or price.amount > limit):
+        told = f"costs {price} an hour" if price else "has no price"
+        return Unfit("max_price", f"the cheapest fitting plan, {fit.plan.id}, {told}")
+    return fit
 
 
 def _cheapness(fit: Fit) -> tuple[bool, Decimal, int, float, str]:
-    price = fit.price_per_hour
-    return price is None, price.amount if price else Decimal(0), fit.plan.memory, fit.plan.cpus, fit.plan.id
+    return *_amount(fit.price_per_hour), fit.plan.memory, fit.plan.cpus, fit.plan.id
+
+
+def _amount(price: Money | None) -> tuple[bool, Decimal]:
+    """For sorting by price; what has none comes last."""
+    return price is None, price.amount if price else Decimal(0)
 
 
 def _place(plan: Plan, images: Sequence[Image], regions: Sequence[Region] | None) -> Fit | Unfit:
-    image = next((image for image in images if image.min_disk <= plan.disk), None)
-    if image is None:
+    if not plan.available:
+        return Unfit("plan", f"{plan.id} is not sold at present")
+    roomy = [image for image in images if image.min_disk <= plan.disk]
+    if not roomy:
         needed = min(image.min_disk for image in images)
         return Unfit(
             "image", f"{images[0].id} needs {_size(needed)} of disk; plan {plan.id} has {_size(plan.disk)}"
         )
-    if not plan.available:
-        return Unfit("plan", f"{plan.id} is not sold at present")
     if regions is None:
+        image = next((image for image in roomy if _sold_somewhere(plan, image)), None)
+        if image is None:
+            return Unfit("region", f"{plan.id} with {roomy[0].id} is not sold in any region")
         return Fit(plan=plan, image=image, price_per_hour=plan.price_per_hour)
-    places = [r for r in regions if _sold_in(plan.regions, r.id) and _sold_in(image.regions, r.id)]
-    if not places:
-        return Unfit("region", f"{plan.id} with {image.id} is not sold in {_names(regions)}")
     prices = dict(plan.region_prices)
-    region = min(places, key=lambda r: (prices[r.id].amount if r.id in prices else Decimal(0), r.id))
-    return Fit(
-        plan=plan, image=image, region=region.id, price_per_hour=prices.get(region.id, plan.price_per_hour)
-    )
+    fits = [
+        Fit(plan=plan, image=image, region=r.id, price_per_hour=prices.get(r.id, plan.price_per_hour))
+        for image in roomy
+        for r in regions
+        if _sold_in(plan.regions, r.id) and _sold_in(image.regions, r.id)
+    ]
+    if not fits:
+        return Unfit("region", f"{plan.id} with {roomy[0].id} is not sold in {_names(regions)}")
+    return min(fits, key=lambda fit: (_amount(fit.price_per_hour), fit.region))
 
 
 def _sold_in(slugs: tuple[str, ...] | None, region: str) -> bool:
     return slugs is None or region in slugs
+
+
+def _sold_somewhere(plan: Plan, image: Image) -> bool:
+    if plan.regions is None or image.regions is None:
+        return () not in {plan.regions, image.regions}
+    return not set(plan.regions).isdisjoint(image.regions)
 
 
 def _plans(wanted: str | Needs, plans: Sequence[Plan]) -> Sequence[Plan] | Unfit:
@@ -136,9 +152,8 @@ def _plans(wanted: str | Needs, plans: Sequence[Plan]) -> Sequence[Plan] | Unfit
 
 def _images(wanted: str, images: Sequence[Image]) -> Sequence[Image] | Unfit:
     found = [image for image in images if image.id == wanted]
-    return (
-        found or [image for image in images if wanted in image.aliases] or _unknown("image", wanted, images)
-    )
+    found = found or [image for image in images if wanted in image.aliases]
+    return sorted(found, key=lambda image: image.deprecated) or _unknown("image", wanted, images)
 
 
 def _regions(wanted: str | None, regions: Sequence[Region]) -> Sequence[Region] | Unfit | None:

@@ -6,7 +6,7 @@ import random
 
 import attrs
 
-from purveyor.model.errors import Outcome, PurveyorError
+from purveyor.model.errors import Outcome, PurveyorError, ResourceBusyError
 from purveyor.spi.call import Effect
 
 __all__ = ["RetryPolicy", "next_wait"]
@@ -44,10 +44,15 @@ def next_wait(
     (``retry_after``) is kept, never cut short: if it does not fit into what is ``left`` of the deadline, the error
     stands and says when to come back.
     """
-    if attempt >= policy.attempts or not error.retryable:
+    if not error.retryable or (attempt >= policy.attempts and not _waits(policy, error)):
         return None
     if effect is Effect.ONCE and error.outcome not in {Outcome.NOT_SENT, Outcome.REFUSED}:
         return None
     backoff = chance.uniform(0.5, 1.0) * min(policy.cap, policy.base * 2 ** (attempt - 1))
     wait = max(error.retry_after or 0.0, backoff)
     return wait if wait < left else None
+
+
+def _waits(policy: RetryPolicy, error: PurveyorError) -> bool:
+    """Busy things become free by themselves: whoever is willing to try again at all waits until the deadline."""
+    return isinstance(error, ResourceBusyError) and policy.attempts > 1

@@ -55,7 +55,7 @@ def _check_needs(needs: Needs) -> None:
     for field, number in numbers.items():
         if number < 0:
             raise ValidationError(f"{field} cannot be negative: {number}", field=field)
-    if needs.max_price is not None and needs.max_price <= 0:
+    if needs.max_price is not None and not (needs.max_price.is_finite() and needs.max_price > 0):
         raise ValidationError(f"max_price must be above zero: {needs.max_price}", field="max_price")
 
 

@@ -158,6 +158,18 @@ class SecretRef:
     reference: str = attrs.field(repr=False)
 
 
+def _above_zero(_settings: object, _field: object, value: float) -> None:
+    if value <= 0:
+        msg = f"must be above zero, not {value:g}"
+        raise ValueError(msg)
+
+
+def _not_negative(_settings: object, _field: object, value: float | None) -> None:
+    if value is not None and value < 0:
+        msg = f"cannot be negative: {value:g}"
+        raise ValueError(msg)
+
+
 @attrs.frozen(kw_only=True)
 class CommonSettings:
     """Settings that every provider type takes beside its own.
@@ -175,12 +187,12 @@ class CommonSettings:
 
     base_url: str | None = None
     region: str | None = None
-    timeout: float = 30.0
+    timeout: float = attrs.field(default=30.0, validator=_above_zero)
     proxy: str | None = None
     ca_file: str | None = None
-    visibility_grace: float | None = None
-    late_commit_bound: float | None = None
-    max_concurrency: int = 16
+    visibility_grace: float | None = attrs.field(default=None, validator=_not_negative)
+    late_commit_bound: float | None = attrs.field(default=None, validator=_not_negative)
+    max_concurrency: int = attrs.field(default=16, validator=_above_zero)
 
 
 @attrs.frozen(kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,11 +48,15 @@ class Store:
         StateUnavailableError: From every method, when the file cannot be used.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        """Remember in ``folder`` (made when first needed), or only in memory if it is None."""
+    def __init__(self, folder: Path | None, executor: Executor | None = None) -> None:
+        """Remember in ``folder`` (made when first needed), or only in memory if it is None.
+
+        ``executor`` takes the place of the thread.
+        """
         self._folder = folder
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
+        self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     async def get(self, space: str, key: str) -> Row | None:
         """What is remembered, if anything."""
@@ -60,7 +64,7 @@ class Store:
         def work(db: sqlite3.Connection) -> Row | None:
             return _get(db, space, key)
 
-        return await self._run(work)
+        return await self._run(work, "DEFERRED")
 
     async def put(self, space: str, key: str, value: bytes, at: float) -> None:
         """Remember, in place of what was there."""
@@ -84,7 +88,7 @@ class Store:
             rows = db.execute("SELECT key, value, at FROM note WHERE space = ? ORDER BY key", (space,))
             return {key: Row(value, at) for key, value, at in rows}
 
-        return await self._run(work)
+        return await self._run(work, "DEFERRED")
 
     async def delete(self, space: str, keys: tuple[str, ...]) -> None:
         """Forget these keys; those that are not there are no error."""
@@ -96,20 +100,26 @@ class Store:
 
     async def aclose(self) -> None:
         """Close the file; may be called twice."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
-        self._thread.shutdown(wait=False)
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown(wait=False)
 
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _run(self, work: Callable[[sqlite3.Connection], T], lock: str = "IMMEDIATE") -> T:
+        if self._closed:
+            raise StateUnavailableError("the state is closed; the client that it belongs to was closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, lock)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T], lock: str) -> T:
         try:
             if self._connection is None:
                 self._connection = _open(self._folder)
             with self._connection as db:
-                db.execute("BEGIN IMMEDIATE")
+                db.execute(f"BEGIN {lock}")
                 return work(db)
         except (sqlite3.Error, OSError) as exc:
             where = self._folder or "memory"
@@ -126,9 +136,13 @@ def _open(folder: Path | None) -> sqlite3.Connection:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = ":memory:" if folder is None else folder / "state.sqlite3"
     db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    _migrate(db)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        _migrate(db)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 

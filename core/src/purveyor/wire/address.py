@@ -7,13 +7,14 @@ from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
-from purveyor.model.errors import ConfigurationError, ProtocolMismatchError, ValidationError
+from purveyor.model.errors import ConfigurationError, Outcome, ProtocolMismatchError, ValidationError
 
 __all__ = [
     "checked_base",
     "checked_header",
     "checked_method",
     "checked_path",
+    "checked_proxy",
     "link_params",
     "origin",
     "path",
@@ -21,7 +22,7 @@ __all__ = [
 
 _PATH = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:%/-]*", re.ASCII)
 _DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
@@ -40,9 +41,13 @@ def path(template: str, *parts: object) -> str:
 
 def _segment(part: object) -> str:
     text = str(part)
-    if text in {"", ".", ".."} or _CONTROL.search(text):
-        raise ValidationError(f"{text!r:.80} cannot be a part of a path", field="path")
+    if text in {"", ".", ".."} or _UNFIT.search(text):
+        raise _unsendable(f"{text!r:.80} cannot be a part of a path", "path")
     return quote(text, safe="")
+
+
+def _unsendable(message: str, field: str) -> ValidationError:
+    return ValidationError(message, field=field, outcome=Outcome.NOT_SENT)
 
 
 def checked_path(text: str) -> str:
@@ -53,14 +58,14 @@ def checked_path(text: str) -> str:
     """
     if not _PATH.fullmatch(text) or _DOTS.search(text):
         reason = "start with one slash, encode each part with path(), give the query as params"
-        raise ValidationError(f"not a path below the base URL ({reason})", field="path")
+        raise _unsendable(f"not a path below the base URL ({reason})", "path")
     return text
 
 
 def checked_method(text: str) -> str:
     """The method, if it is a plain word."""
     if not (text.isascii() and text.isalpha()):
-        raise ValidationError("not an HTTP method", field="method")
+        raise _unsendable("not an HTTP method", "method")
     return text.upper()
 
 
@@ -71,10 +76,10 @@ def checked_header(name: str, value: str) -> tuple[str, str]:
         ValidationError: Name or value hold what a header must not; the value is never shown.
     """
     if not _NAME.fullmatch(name):
-        raise ValidationError("not a header name", field="headers")
+        raise _unsendable("not a header name", "headers")
     if not _VALUE.fullmatch(value):
-        raise ValidationError(
-            f"header {name} holds a line break or another character that no header may hold", field="headers"
+        raise _unsendable(
+            f"header {name} holds a line break or another character that no header may hold", "headers"
         )
     return name.lower(), value
 
@@ -97,7 +102,7 @@ def checked_base(url: str, *, secret: bool) -> str:
         raise ConfigurationError(
             f"base_url {origin(url)} would show the token on the network: {way_out}", field="base_url"
         )
-    return url.rstrip("/")
+    return parts.geturl().rstrip("/")
 
 
 def checked_proxy(url: str | None, *, base: str, secret: bool) -> str | None:
@@ -128,7 +133,7 @@ def _in_clear(parts: SplitResult) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    if not url.isascii() or _CONTROL.search(url) or not {" ", "\\"}.isdisjoint(url):
+    if not url.isascii() or _UNFIT.search(url) or not {" ", "\\"}.isdisjoint(url):
         return None
     try:
         parts = urlsplit(url)

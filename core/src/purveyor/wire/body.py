@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from io import BytesIO
 
 from purveyor.model.errors import ProtocolMismatchError
@@ -14,11 +14,11 @@ __all__ = ["read_body"]
 _PIECE = 64 * KiB
 
 
-async def read_body(chunks: AsyncIterable[bytes], encoding: str, limit: int) -> bytes:
+async def read_body(read: Callable[[], Awaitable[bytes]], encoding: str, limit: int) -> bytes:
     """Read a body to its end.
 
     Args:
-        chunks: The body as it came.
+        read: Gives the next bytes as they came, none at the end.
         encoding: Value of the Content-Encoding header.
         limit: Bytes that it may have, before as well as after inflating.
 
@@ -27,7 +27,7 @@ async def read_body(chunks: AsyncIterable[bytes], encoding: str, limit: int) -> 
     """
     pieces, finish = _decoder(encoding)
     body, received = BytesIO(), 0
-    async for chunk in chunks:
+    while chunk := await read():
         received += len(chunk)
         for piece in pieces(chunk):
             if max(received, body.tell() + len(piece)) > limit:
@@ -58,14 +58,11 @@ class _Gzip:
         self._stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        more = True
-        while more:
+        while data:
             if self._stream.eof:
                 raise ProtocolMismatchError("the answer goes on after the end of its gzip data")
-            piece = self._inflate(data)
-            yield piece
+            yield self._inflate(data)
             data = self._stream.unconsumed_tail or self._stream.unused_data
-            more = bool(data) or (len(piece) == _PIECE and not self._stream.eof)
 
     def _inflate(self, data: bytes) -> bytes:
         try:

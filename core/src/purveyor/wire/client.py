@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from json import dumps
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +17,7 @@ from purveyor.wire.address import checked_base, checked_header, checked_method, 
 from purveyor.wire.body import read_body
 from purveyor.wire.failures import from_status, outcome_of, retry_after
 from purveyor.wire.response import Response
-from purveyor.wire.transport import Request, Transport, chunks
+from purveyor.wire.transport import Request, Transport, read
 
 __all__ = ["BearerAuth", "Client"]
 
@@ -33,13 +34,13 @@ class BearerAuth:
     """
 
     def __init__(self, token: Secret, *, scheme: str = "Bearer", header: str = "Authorization") -> None:
-        checked_header(header, token.reveal())
         self._token, self._scheme, self._header = token, scheme, header
+        checked_header(*self.pair)
 
     @property
-    def headers(self) -> dict[str, str]:
-        """The header, with the token shown: pass it on, never store or print it."""
-        return {self._header.lower(): f"{self._scheme} {self._token.reveal()}".strip()}
+    def pair(self) -> tuple[str, str]:
+        """Name and value of the header, with the token shown: pass it on, never store or print it."""
+        return self._header, f"{self._scheme} {self._token.reveal()}".strip(" ")
 
     def __repr__(self) -> str:
         return f"BearerAuth({self._header}: ****)"
@@ -52,7 +53,7 @@ class Client:
         ctx: The provider's context.
         base_url: Origin, with a prefix if the API has one.
         auth: Credential; it only ever goes to that origin.
-        translate: Knows better than the status what an answer of 300 or more means; None where it does not.
+        translate: Knows better than the status what an answer that is no success means; None where it does not.
         headers: Headers of all requests.
         max_body: Bytes that an answer may have, before as well as after inflating.
 
@@ -71,7 +72,7 @@ class Client:
         max_body: int = 16 * MiB,
     ) -> None:
         self._ctx = ctx
-        self._base = checked_base("base_url", base_url, secret=auth is not None)
+        self._base = checked_base(base_url, secret=auth is not None)
         self._auth = auth
         self._translate = translate
         self._headers = _DEFAULTS | _checked(headers)
@@ -110,31 +111,17 @@ class Client:
         Raises:
             PurveyorError: Its ``outcome`` says whether the provider may have acted.
         """
-        request = self._build(
-            method, path, params=params, json=json, headers=headers, fresh=effect is not Effect.READ
-        )
-        async with self._ctx.exchange(call, group, effect) as exchange:
-            try:
-                status, fields, body = await self._exchange(request, exchange, max_body or self._max_body)
-                response = Response(
-                    status=status,
-                    headers=fields,
-                    body=body,
-                    method=request.method,
-                    path=path,
-                    operation=operation,
-                    provider=self._ctx.provider,
-                )
-                if status >= 300:
-                    raise self._error(response)
-            except PurveyorError as error:
-                error.provider = error.provider or self._ctx.provider
-                error.operation = error.operation or operation or None
-                error.outcome = error.outcome or exchange.outcome
-                if error.outcome is Outcome.REFUSED:
-                    exchange.refused()
-                raise
-            return response
+        limit = self._max_body if max_body is None else max_body
+        try:
+            request = self._build(
+                method, path, operation=operation, effect=effect, params=params, json=json, headers=headers
+            )
+            async with self._ctx.exchange(call, group, effect) as exchange:
+                return await self._exchange(request, exchange, limit)
+        except PurveyorError as error:
+            error.provider = error.provider or self._ctx.provider
+            error.operation = error.operation or operation or None
+            raise
 
     async def aclose(self) -> None:
         """Close all connections; may be called twice."""
@@ -145,26 +132,37 @@ class Client:
         method: str,
         path: str,
         *,
+        operation: str,
+        effect: Effect,
         params: Mapping[str, str | int] | None,
         json: Any,
         headers: Mapping[str, str] | None,
-        fresh: bool,
     ) -> Request:
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
-        body = None if json is None else _encoded(json)
         kind = {} if json is None else {"content-type": "application/json"}
-        credential = self._auth.headers if self._auth else {}
+        credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
         return Request(
             method=checked_method(method),
-            url=self._base + checked_path(path) + query,
+            path=checked_path(path),
+            url=self._base + path + query,
+            operation=operation,
             headers=self._headers | kind | _checked(headers) | credential,
-            body=body,
-            fresh=fresh,
+            body=None if json is None else _encoded(json),
+            fresh=effect is not Effect.READ,
         )
 
-    async def _exchange(
-        self, request: Request, exchange: Exchange, limit: int
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    async def _exchange(self, request: Request, exchange: Exchange, limit: int) -> Response:
+        try:
+            response = await self._response(request, exchange, limit)
+            self._judge(response)
+            return response
+        except PurveyorError as error:
+            error.outcome = error.outcome or exchange.outcome
+            if error.outcome is Outcome.REFUSED:
+                exchange.refused()
+            raise
+
+    async def _response(self, request: Request, exchange: Exchange, limit: int) -> Response:
         with suppress(TimeoutError):
             async with (
                 asyncio.timeout(exchange.timeout),
@@ -172,16 +170,25 @@ class Client:
             ):
                 headers = _joined(answer.headers)
                 exchange.answered(answer.status, headers)
-                body = await read_body(chunks(answer), headers.get("content-encoding", ""), limit)
-                return answer.status, headers, body
+                return Response(
+                    status=answer.status,
+                    headers=headers,
+                    body=await read_body(partial(read, answer), headers.get("content-encoding", ""), limit),
+                    method=request.method,
+                    path=request.path,
+                    operation=request.operation,
+                    provider=self._ctx.provider,
+                )
         raise CallTimeoutError(f"no whole answer within {exchange.timeout:g} s")
 
-    def _error(self, response: Response) -> PurveyorError:
+    def _judge(self, response: Response) -> None:
+        if 200 <= response.status < 300:
+            return
         error = self._translated(response) or from_status(response)
         error.outcome = error.outcome or outcome_of(response.status)
         if error.retry_after is None and (response.status == 429 or response.status >= 500):
             error.retry_after = retry_after(response.headers, self._ctx.clock.now())
-        return error
+        raise error
 
     def _translated(self, response: Response) -> PurveyorError | None:
         try:

@@ -86,28 +86,24 @@ def _reason(cause: OSError) -> str:
 
 
 def from_status(response: Response) -> PurveyorError:
-    """Our error for a status of 300 or more, where the plugin knows nothing better."""
-    status = response.status
-    if status < 400:
-        return ProtocolMismatchError(_redirect(response))
-    kind = _BY_STATUS.get(status, ApiError if status < 500 else ProviderUnavailableError)
-    return kind(f"{response.method} {response.path} answered {status}{_phrase(status)}")
+    """Our error for a status that is no success, where the plugin knows nothing better."""
+    told = f"{response.method} {response.path} answered {_words(response.status)}"
+    if response.status < 400:
+        target = origin(response.headers.get("location", ""))
+        return ProtocolMismatchError(f"{told} and leads to {target}; redirects are not followed")
+    kind = _BY_STATUS.get(response.status, ApiError if response.status < 500 else ProviderUnavailableError)
+    return kind(told)
 
 
-def _redirect(response: Response) -> str:
-    target = origin(response.headers.get("location", ""))
-    return f"{response.method} {response.path} answered {response.status} and leads to {target}; redirects are not followed"
-
-
-def _phrase(status: int) -> str:
+def _words(status: int) -> str:
     try:
-        return f" {HTTPStatus(status).phrase}"
+        return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
-        return ""
+        return str(status)
 
 
 def outcome_of(status: int) -> Outcome:
-    """What a status of 300 or more says about the effect, where the plugin knows nothing better."""
+    """What a status that is no success says about the effect, where the plugin knows nothing better."""
     return Outcome.REFUSED if status in _REFUSED else Outcome.UNKNOWN
 
 

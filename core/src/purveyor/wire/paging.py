@@ -56,8 +56,10 @@ async def by_page(
                 running.append(asyncio.ensure_future(fetch(page + len(running) + 1)))
             fetched = await running.popleft()
             page += 1
-            last = guard.last_page(page, fetched)
-            width = 1 if fetched.total_pages is None else overlap
+            if fetched.total_pages is None:
+                last, width = page + guard.more(page, fetched.next), 1
+            else:
+                last, width = guard.within(fetched.total_pages), overlap
             yield fetched
     finally:
         for future in running:
@@ -81,7 +83,7 @@ async def by_cursor(
     page, cursor = 1, None
     while True:
         fetched = await fetch(cursor)
-        more = guard.last_page(page, attrs.evolve(fetched, total_pages=None)) > page
+        more = guard.more(page, fetched.next)
         yield fetched
         if not more:
             return
@@ -95,19 +97,16 @@ class _Guard:
         self._max_pages = max_pages
         self._seen: set[str] = set()
 
-    def last_page(self, page: int, fetched: Fetched[T]) -> int:
-        """Number of the last page that is known to exist, after this one came."""
-        last = fetched.total_pages
-        if last is None:
-            last = page if fetched.next is None else page + 1
-            self._note(fetched.next)
+    def within(self, last: int) -> int:
         if last > self._max_pages:
             raise ProtocolMismatchError(f"the list has more than {self._max_pages} pages")
         return last
 
-    def _note(self, following: str | int | None) -> None:
+    def more(self, page: int, following: str | int | None) -> bool:
+        """Whether something new follows this page."""
         if following is None:
-            return
+            return False
         if str(following) in self._seen:
             raise ProtocolMismatchError("the list leads back to a page that was there before")
         self._seen.add(str(following))
+        return self.within(page + 1) > page

@@ -22,10 +22,10 @@ from aiohttp import (
 )
 from yarl import URL
 
-from purveyor.model.errors import ConfigurationError
+from purveyor.model.errors import ConfigurationError, ProviderUnavailableError
 from purveyor.wire.failures import FOREIGN, from_foreign
 
-__all__ = ["Request", "Transport", "chunks"]
+__all__ = ["Request", "Transport", "read"]
 
 _ENDLESS = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """aiohttp keeps no time of its own: the exchange's timeout is the only one."""
@@ -37,14 +37,18 @@ class Request:
 
     Attributes:
         method: HTTP method.
-        url: Full address, encoded.
+        path: Path below the base URL.
+        url: Full address, encoded, with the query.
+        operation: What is being done.
         headers: All headers; the credential is among them.
         body: None for none.
         fresh: Whether it wants a connection that nothing was sent on before, and that nothing is sent on after.
     """
 
     method: str
+    path: str
     url: str = attrs.field(repr=False)
+    operation: str
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     fresh: bool = False
@@ -63,6 +67,7 @@ class Transport:
         # True stands for aiohttp's own context of the system's authorities, of which there is one per process.
         self._trust = True if ca_file is None else _trust(ca_file)
         self._sessions: dict[bool, ClientSession] = {}
+        self._closed = False
 
     @asynccontextmanager
     async def send(self, request: Request, sending: Callable[[], None]) -> AsyncIterator[ClientResponse]:
@@ -87,6 +92,8 @@ class Transport:
             answer.close()
 
     def _session(self, *, fresh: bool) -> ClientSession:
+        if self._closed:
+            raise ProviderUnavailableError("the client is closed")
         if fresh not in self._sessions:
             self._sessions[fresh] = ClientSession(
                 connector=TCPConnector(ssl=self._trust, limit=0, force_close=fresh),
@@ -101,18 +108,17 @@ class Transport:
         return self._sessions[fresh]
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, for good."""
+        self._closed = True
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
 
 
-async def chunks(answer: ClientResponse) -> AsyncIterator[bytes]:
-    """The body as it comes, neither inflated nor gathered."""
+async def read(answer: ClientResponse) -> bytes:
+    """The next bytes of the body as they came, not inflated; none at its end."""
     try:
-        async for chunk in answer.content.iter_any():
-            yield chunk
-        return
+        return await answer.content.readany()
     except FOREIGN as error:
         ours = from_foreign(error)
     raise ours

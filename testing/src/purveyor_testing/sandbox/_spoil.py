@@ -73,8 +73,8 @@ def _twist(row: dict[str, Any], fields: list[str] | None) -> None:
 
 def _single(value: dict[str, Any]) -> dict[str, Any]:
     """The object under a singular root key, or the value itself."""
-    inner = [one for key, one in value.items() if isinstance(one, dict) and key not in ("links", "meta")]
-    return inner[0] if inner else value
+    inner = [one for key, one in value.items() if key not in ("links", "meta")]
+    return inner[0] if len(inner) == 1 and isinstance(inner[0], dict) else value
 
 
 def wrong_types(answer: Answer, row: int | None, fields: list[str] | None) -> Answer:
