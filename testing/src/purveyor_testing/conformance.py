@@ -134,6 +134,11 @@ class ProviderConformance:
         finally:
             await provider.aclose()
 
+    def with_key(self) -> InstanceSpec:
+        """The request, with a key to log in by."""
+        keys: tuple[str, ...] = (KEY,)
+        return attrs.evolve(self.spec, ssh_keys=keys)
+
     async def resolved(self, client: MultiProviderClient) -> CreateRequest:
         """What a create call is given for ``spec``."""
         (candidate,) = (await client.explain(self.spec)).candidates
@@ -161,7 +166,7 @@ class ProviderConformance:
     # 1. The package.
 
     def test_1_1_hook_implementations_take_no_defaults_and_register_this_type(self) -> None:
-        """pluggy has passed them differently from version to version."""
+        """Versions of pluggy have passed them differently."""
         module = inspect.getmodule(self.descriptor.factory)
         assert module is not None
         hooks = [one for name, one in vars(module).items() if name.startswith("purveyor_")]
@@ -251,8 +256,7 @@ class ProviderConformance:
     async def test_4_1_a_whole_life(self) -> None:
         """Made, ready, listed once, stopped, started, rebooted, deleted, gone; deleting again is fine."""
         async with self.cloud(speed="fast") as cloud, self.client(cloud) as client:
-            spec = attrs.evolve(self.spec, ssh_keys=(KEY,))
-            one = (await client.provision(spec, wait=True)).instance
+            one = (await client.provision(self.with_key(), wait=True)).instance
             where = f"it/{one.id}"
             assert one.ready
             assert (one.name, one.provider) == (self.spec.name, "it")
@@ -279,7 +283,7 @@ class ProviderConformance:
     async def test_4_2_converging_actions_are_content_with_what_is(self) -> None:
         """Starting what runs is success."""
         async with self.cloud(speed="fast") as cloud, self.client(cloud) as client:
-            one = (await client.provision(attrs.evolve(self.spec, ssh_keys=(KEY,)), wait=True)).instance
+            one = (await client.provision(self.with_key(), wait=True)).instance
             await client.perform_action(f"it/{one.id}", Action.START, wait=True)
 
     async def test_4_3_a_missing_parameter_is_named_before_anything_is_sent(self) -> None:

@@ -40,8 +40,12 @@ class FixedDay(LoopClock):
 
 
 def plain_context(
-    *, provider: str = "test", type: str = "test", timeout: float = 10.0, **settings: Any
-) -> Context:  # noqa: A002 - the configuration's word
+    *,
+    provider: str = "test",
+    type: str = "test",  # noqa: A002 - the configuration's word
+    timeout: float = 10.0,
+    **settings: Any,
+) -> Context:
     """A context whose exchanges only keep the record on their call, and whose secrets are what the settings say.
 
     ``settings`` are those of ``CommonSettings``.

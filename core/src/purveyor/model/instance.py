@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -106,6 +106,14 @@ class Instance:
         )
 
 
+def _words(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+def _set(value: Iterable[str]) -> frozenset[str]:
+    return frozenset(value)
+
+
 def _optional_decimal(value: Decimal | float | str | None) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
@@ -149,8 +157,8 @@ class InstanceSpec:
     plan: str | Needs
     image: str
     region: str | None = None
-    ssh_keys: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    ssh_keys: tuple[str, ...] = attrs.field(default=(), converter=_words)
     user_data: str | None = attrs.field(default=None, repr=False)
-    tags: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    capabilities: frozenset[str] = attrs.field(default=frozenset(), converter=frozenset)
+    tags: tuple[str, ...] = attrs.field(default=(), converter=_words)
+    capabilities: frozenset[str] = attrs.field(default=frozenset(), converter=_set)
     per_provider: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)

@@ -1,0 +1,1 @@
+"""Linode for Purveyor."""

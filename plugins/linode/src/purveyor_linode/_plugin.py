@@ -1,0 +1,48 @@
+"""What the plugin host loads: the descriptor. Whatever is heavy is imported when a provider is built."""
+
+from __future__ import annotations
+
+from purveyor.plugin import Context, Provider, ProviderPlugin, hookimpl
+from purveyor_linode._config import BASE_URL, Settings
+
+
+async def build(settings: Settings, ctx: Context) -> Provider:
+    """One Linode account."""
+    from purveyor_linode._provider import Linode  # noqa: PLC0415 - brings HTTP client and decoder
+
+    return Linode(settings, ctx, await ctx.resolve(settings.token))
+
+
+PLUGIN = ProviderPlugin(
+    name="linode",
+    factory=build,
+    config_type=Settings,
+    facets=frozenset({"compute", "catalog", "credentials", "billing"}),
+    capabilities=frozenset(
+        {
+            "backups",
+            "firewalls",
+            "gpu",
+            "ipv6",
+            "linodes",
+            "rebuild",
+            "resize",
+            "snapshots",
+            "ssh_keys",
+            "stackscripts",
+            "tags",
+            "user_data",
+        }
+    ),
+    default_base_url=BASE_URL,
+    # No lag of the lists has been reported: both are caution, for answers that were lost.
+    visibility_grace=60.0,
+    late_commit_bound=90.0,
+    sandbox="purveyor_linode.sandbox:LinodeSandbox",
+)
+
+
+@hookimpl
+def purveyor_register_providers() -> list[ProviderPlugin]:
+    """Offer the provider type ``linode``."""
+    return [PLUGIN]
