@@ -77,14 +77,17 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_importing_a_plugin_entry_pulls_in_no_http_client() -> None:
+@pytest.mark.parametrize("plugin", ["purveyor_digitalocean", "purveyor_linode"])
+def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
-    code = f"import sys, purveyor_digitalocean._plugin; print([n for n in {heavy} if n in sys.modules])"
+    code = f"import sys, {plugin}._plugin; print([n for n in {heavy} if n in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", ["purveyor", "purveyor_digitalocean", "purveyor_cli", "purveyor_testing"])
+@pytest.mark.parametrize(
+    "package", ["purveyor", "purveyor_cli", "purveyor_digitalocean", "purveyor_linode", "purveyor_testing"]
+)
 def test_every_package_ships_its_types(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__file__ is not None

@@ -61,7 +61,10 @@ def test_the_command_says_its_version_and_finds_the_plugin(python: Path) -> None
     command = python.parent / "purveyor"
     assert run(command, "--version").strip().endswith("0.1.0")
     plugins = json.loads(run(command, "plugins", "--format", "json"))
-    assert [(one["name"], one["state"]) for one in plugins["items"]] == [("digitalocean", "loaded")]
+    assert [(one["name"], one["state"]) for one in plugins["items"]] == [
+        ("digitalocean", "loaded"),
+        ("linode", "loaded"),
+    ]
 
 
 def test_a_program_lists_machines_of_a_sandbox(python: Path, tmp_path: Path) -> None:

@@ -291,3 +291,38 @@ def test_what_a_provider_refuses_is_no_usage_error(cli: Any, cloud: Any) -> None
     first = f"do-a/{cli('instances', 'list').json['items'][0]['id']}"
     result = cli("instances", "action", first, "resize", "--plan", "no-such-size")
     assert result.code == 1
+
+
+def test_a_protected_machine_is_deleted_only_by_force(cli: Any, serve: Any, configure: Any) -> None:
+    cloud = serve(seed=1)
+    (number,) = cloud.seed_droplets(1, tags=["protected"])
+    configure({"do-a": cloud})
+    refused = cli("instances", "delete", f"do-a/{number}", "--yes")
+    assert (refused.code, refused.error["code"]) == (1, "CONFLICT")
+    assert "protected" in refused.error["message"]
+    assert len(cli("instances", "list").json["items"]) == 1
+    assert cli("instances", "delete", f"do-a/{number}", "--yes", "--force").code == 0
+    assert cli("instances", "list").json["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [({"max_instances": 2}, "limit of 2"), ({"max_price_per_hour": 0.02}, "limit of 0.02 USD")],
+)
+@pytest.mark.parametrize("dry", [("--dry-run",), ()], ids=["dry", "real"])
+def test_the_configured_limits_refuse_and_a_dry_run_says_so_too(
+    cli: Any,
+    serve: Any,
+    configure: Any,
+    made: Callable[[Any], int],
+    limits: Any,
+    words: str,
+    dry: tuple[str, ...],
+) -> None:
+    cloud = serve(seed=1)
+    cloud.seed_droplets(2)
+    configure({"do-a": cloud}, limits=limits)
+    result = cli("instances", "create", "web", *NEEDS, *dry)
+    assert (result.code, result.error["code"]) == (1, "QUOTA_EXCEEDED")
+    assert words in result.error["message"]
+    assert made(cloud) == 0

@@ -81,7 +81,9 @@ class MultiProviderClient:
         """
         self._around = around or _surroundings()
         self._plugins = plugins or PluginHost()
-        self._limits = configuration.limits
+        self._guard = SpendingGuard(
+            configuration.limits.max_price_per_hour, configuration.limits.max_instances
+        )
         self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
         self._store = store or Store(configuration.state_dir)
         self._cache = CatalogueCache(self._store, self._around.clock)
@@ -258,9 +260,15 @@ class MultiProviderClient:
         """
         return await self._machines.find(instance_id, deadline=self._deadline(deadline))
 
-    async def delete_instance(self, instance_id: str, *, deadline: float = PROVISION_SECONDS) -> None:
-        """Delete one machine, by ``provider/id``; one that is gone already is success."""
-        await self._machines.delete(instance_id, deadline=self._deadline(deadline))
+    async def delete_instance(
+        self, instance_id: str, *, force: bool = False, deadline: float = PROVISION_SECONDS
+    ) -> None:
+        """Delete one machine, by ``provider/id``; one that is gone already is success.
+
+        Raises:
+            ConflictError: It carries the tag ``protected``, and ``force`` is not set.
+        """
+        await self._machines.delete(instance_id, force=force, deadline=self._deadline(deadline))
 
     async def perform_action(
         self,
@@ -316,6 +324,17 @@ class MultiProviderClient:
         wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
         return await self._chooser.explain(wish, deadline=self._deadline(deadline))
 
+    async def check_limits(
+        self, explanation: Explanation, count: int = 1, *, deadline: float = READ_SECONDS
+    ) -> None:
+        """Refuse if ``count`` more machines would pass the configured limits, wherever they are made.
+
+        Raises:
+            QuotaExceededError: They would, or what exists cannot be seen whole.
+        """
+        if self._guard.active:
+            self._guard.check(await self.list_instances(deadline=deadline).collect(), explanation, count)
+
     async def provision(
         self,
         spec: InstanceSpec,
@@ -350,10 +369,9 @@ class MultiProviderClient:
         names = instance_names(spec.name, count)
         wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
         until = self._deadline(deadline)
-        guard = SpendingGuard(self._limits.max_price_per_hour, self._limits.max_instances)
-        if guard.active:
+        if self._guard.active:
             plan = await self._chooser.explain(wish, deadline=until)
-            guard.check(await self.list_instances(deadline=deadline).collect(), plan, count)
+            await self.check_limits(plan, count, deadline=deadline)
         made = await self._provisioner.make(wish, names, deadline=until)
         return await self._machines.all_ready(made, deadline=until) if wait else made
 

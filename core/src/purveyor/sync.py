@@ -205,8 +205,8 @@ class MultiProviderClient:
     def get_instance(self, instance_id: str, *, deadline: float = READ) -> Instance:
         return self._run(self._client.get_instance(instance_id, deadline=deadline))
 
-    def delete_instance(self, instance_id: str, *, deadline: float = PROVISION) -> None:
-        self._run(self._client.delete_instance(instance_id, deadline=deadline))
+    def delete_instance(self, instance_id: str, *, force: bool = False, deadline: float = PROVISION) -> None:
+        self._run(self._client.delete_instance(instance_id, force=force, deadline=deadline))
 
     def perform_action(
         self,
@@ -239,6 +239,9 @@ class MultiProviderClient:
                 spec, provider=provider, type=type, strategy=strategy, seed=seed, deadline=deadline
             )
         )
+
+    def check_limits(self, explanation: Explanation, count: int = 1, *, deadline: float = READ) -> None:
+        self._run(self._client.check_limits(explanation, count, deadline=deadline))
 
     def provision(
         self,

@@ -12,16 +12,19 @@ import attrs
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.views import Show, Source, ViewStream
 from purveyor.engine.waiting import wait_until
-from purveyor.model.errors import InstanceNotFoundError, PurveyorError, ValidationError
+from purveyor.model.errors import ConflictError, InstanceNotFoundError, PurveyorError, ValidationError
 from purveyor.model.instance import Action, Instance, InstanceStatus
 from purveyor.model.selection import Provisioned
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Effect
 from purveyor.spi.facets import ActionRequest, InstanceRequest, ListRequest
 
-__all__ = ["Machines"]
+__all__ = ["PROTECTED", "Machines"]
 
 T = TypeVar("T")
+
+PROTECTED = "protected"
+"""The tag of machines that are deleted only by force."""
 
 _EFFECTS = {
     Action.START: Effect.CONVERGE,
@@ -92,9 +95,16 @@ class Machines:
         found = await self._search(instance_id, deadline, sure=True)
         return self._registry.get(found.provider), found.id
 
-    async def delete(self, instance_id: str, *, deadline: float) -> None:
-        """Delete one machine; one that is gone already is success."""
+    async def delete(self, instance_id: str, *, force: bool, deadline: float) -> None:
+        """Delete one machine, unless it is protected; one that is gone already is success."""
         member, bare = await self.locate(instance_id, deadline=deadline)
+        if not force and await self._is_protected(member, bare, deadline):
+            raise ConflictError(
+                f"instance {bare} carries the tag {PROTECTED!r} and is not deleted; take the tag off, or force it",
+                provider=member.name,
+                operation="delete_instance",
+                field="tags",
+            )
 
         async def work(call: Call) -> None:
             await (await member.compute()).delete_instance(InstanceRequest(bare), call)
@@ -133,6 +143,8 @@ class Machines:
             try:
                 return await self.ready(instance, deadline=deadline), None
             except PurveyorError as error:
+                error.provider = error.provider or instance.provider
+                error.details.setdefault("name", instance.name)
                 return instance, error
 
         results = await asyncio.gather(*(one(instance) for instance in made.instances))
@@ -140,6 +152,12 @@ class Machines:
         return attrs.evolve(
             made, instances=tuple(instance for instance, _ in results), failures=made.failures + late
         )
+
+    async def _is_protected(self, member: Member, bare: str, deadline: float) -> bool:
+        try:
+            return PROTECTED in (await self.get(member, bare, deadline=deadline)).tags
+        except InstanceNotFoundError:
+            return False
 
     async def _search(self, bare: str, deadline: float, *, sure: bool = False) -> Instance:
         """The machine with this bare id; ``sure`` means that nobody else can have one, for changing it."""

@@ -77,7 +77,8 @@ class Provisioner:
         # Whatever goes wrong with one, the others are waited for: none goes on buying unseen.
         results = await asyncio.gather(*(self._one(search) for search in searches), return_exceptions=True)
         attempts = [attempt for search in searches for attempt in search.attempts]
-        return _sum_up([_result(one) for one in results], attempts, choice, orders[0])
+        found = [_result(name, result) for name, result in zip(names, results, strict=True)]
+        return _sum_up(found, attempts, choice, orders[0])
 
     async def _one(self, search: _Search) -> Instance | PurveyorError:
         """One machine, or the error that ended the search for it."""
@@ -156,15 +157,18 @@ async def _ready(member: Member, deadline: float) -> Compute:
         ) from None
 
 
-def _result(result: Instance | BaseException) -> Instance | PurveyorError:
+def _result(name: str, result: Instance | BaseException) -> Instance | PurveyorError:
     """What a search came to; one that broke for a reason that nobody thought of is an error like any other."""
-    if isinstance(result, Instance | PurveyorError):
+    if isinstance(result, Instance):
         return result
     if not isinstance(result, Exception):
         raise result
-    bug = PurveyorError(f"the request failed with {type(result).__name__}", operation="create_instance")
-    bug.__cause__ = result
-    return bug
+    error = result
+    if not isinstance(error, PurveyorError):
+        error = PurveyorError(f"the request failed with {type(result).__name__}", operation="create_instance")
+        error.__cause__ = result
+    error.details.setdefault("name", name)
+    return error
 
 
 def _request(spec: InstanceSpec, name: str, candidate: Candidate, member: Member) -> CreateRequest:

@@ -252,7 +252,9 @@ class Registry:
         members = [member for member in self if member.config.enabled]
         if not members:
             raise NoEnabledProvidersError(
-                "no provider is enabled" if self._members else "no provider is configured",
+                f"none of {', '.join(self._members)} is enabled; set 'enabled: true' on one"
+                if self._members
+                else "no provider is configured; add one below 'providers'",
                 details={"available_providers": list(self._members)},
             )
         return members

@@ -91,7 +91,7 @@ class Provisioned:
 
     Attributes:
         instances: What was made, in the order of the names.
-        failures: One error for each instance that was not made, or is not ready where that was waited for.
+        failures: One error for each instance that was not made, or is late; ``details["name"]`` says which, or is not ready where that was waited for.
         attempts: Every try, including those that failed over.
         explanation: The choice that the call started from.
     """

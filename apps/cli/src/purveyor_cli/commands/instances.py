@@ -162,7 +162,7 @@ def create(session: Session, /, *, wait: bool, dry_run: bool, **given: Any) -> i
         )
 
     made = session.run(work, f"making {count(order.count, 'machine')}")
-    failures = _by_name(order, made)
+    failures = {str(error.details["name"]): error for error in made.failures}
     if session.json:
         session.show_json({**document(made.instances, failures), "attempts": made.attempts})
     else:
@@ -172,23 +172,15 @@ def create(session: Session, /, *, wait: bool, dry_run: bool, **given: Any) -> i
     return exits.of_result(failures.values())
 
 
-def _by_name(order: Order, made: Provisioned) -> dict[str, PurveyorError]:
-    """Each failure under the name of its machine: first those that were not made, then those that are late."""
-    there = {one.name for one in made.instances}
-    absent = [name for name in order.names if name not in there]
-    names = absent + [one.name for one in made.instances if not one.ready]
-    names += map(str, range(len(names), len(made.failures)))  # never leave one out
-    return dict(zip(names, made.failures, strict=False))
-
-
 @instances.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Delete machines with the tag 'protected' too.")
 @pass_session
-def delete(session: Session, ids: tuple[str, ...], *, yes: bool) -> int:
+def delete(session: Session, ids: tuple[str, ...], *, yes: bool, force: bool) -> int:
     """Delete machines; asks first on a terminal.
 
-    One that is gone already is no failure.
+    One that is gone already is no failure. One that carries the tag 'protected' is not deleted without --force.
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("deleting needs --yes where nobody can be asked")
@@ -202,7 +194,9 @@ def delete(session: Session, ids: tuple[str, ...], *, yes: bool) -> int:
         question = f"Delete {count(len(there), 'machine')} ({sum_up(list(there.values()))})?"
         click.confirm(question, abort=True, err=True)
     ends = session.run(
-        lambda client: _each(tuple(there), lambda one: client.delete_instance(one, **session.within)),
+        lambda client: _each(
+            tuple(there), lambda one: client.delete_instance(one, force=force, **session.within)
+        ),
         "deleting",
     )
     deleted = [there[one] for one, end in ends.items() if end is None]

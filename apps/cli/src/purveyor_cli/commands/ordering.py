@@ -224,11 +224,14 @@ def explain(session: Session, /, wait: bool, dry_run: bool, **given: Any) -> int
     return exits.OK
 
 
-def plan(session: Session, order: Order) -> Explanation:
-    """Where the order would go."""
+def plan(session: Session, order: Order, *, check: bool = False) -> Explanation:
+    """Where the order would go; with ``check``, refused where the configured limits would refuse it."""
 
     async def work(client: MultiProviderClient) -> Explanation:
-        return await client.explain(order.spec, **order.choice, **session.within)
+        explanation = await client.explain(order.spec, **order.choice, **session.within)
+        if check:
+            await client.check_limits(explanation, order.count, **session.within)
+        return explanation
 
     return session.run(work)
 
@@ -249,7 +252,7 @@ def explanation_parts(explanation: Explanation, width: int) -> list[RenderableTy
 
 def show_dry_run(session: Session, order: Order) -> int:
     """What creating would do; fails where creating would find nobody."""
-    explanation = plan(session, order)
+    explanation = plan(session, order, check=True)
     dearest = {
         "at_most_per_hour": _at_most([one.price_per_hour for one in explanation.candidates], order.count),
         "at_most_per_month": _at_most([one.price_per_month for one in explanation.candidates], order.count),
