@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
+from multiprocessing.connection import Connection
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from aiohttp import web
+Pages = Mapping[str, Sequence[bytes]]
+"""Rendered pages by path and page size, such as ``/v2/droplets 200``."""
 
-EMPTY = b'{"droplets":[],"links":{},"meta":{"total":0}}'
+_HEADERS = """HTTP/1.1 200 OK
+Content-Type: application/json
+RateLimit-Limit: 5000
+RateLimit-Remaining: 4900
+RateLimit-Reset: 1900000000
+Content-Length: """.replace("\n", "\r\n")
+_NOTHING = b'{"droplets":[],"meta":{"total":0},"data":[],"page":1,"pages":1,"results":0}'
 
 
 def droplet(number: int) -> dict[str, Any]:
@@ -45,7 +55,11 @@ def droplet(number: int) -> dict[str, Any]:
         "status": "available",
     }
     v4 = [
-        {"ip_address": f"10.1.{number // 250 % 250}.{number % 250}", "netmask": "255.255.0.0", "type": "private"},
+        {
+            "ip_address": f"10.1.{number // 250 % 250}.{number % 250}",
+            "netmask": "255.255.0.0",
+            "type": "private",
+        },
         {
             "ip_address": f"198.18.{number // 250 % 250}.{number % 250}",
             "netmask": "255.255.240.0",
@@ -73,68 +87,170 @@ def droplet(number: int) -> dict[str, Any]:
         "size": size,
         "size_slug": "s-1vcpu-1gb",
         "networks": {"v4": v4, "v6": v6},
-        "region": {"name": "Amsterdam 3", "slug": "ams3", "features": ["ipv6"], "available": True, "sizes": []},
+        "region": {
+            "name": "Amsterdam 3",
+            "slug": "ams3",
+            "features": ["ipv6"],
+            "available": True,
+            "sizes": [],
+        },
         "tags": ["bench"],
         "vpc_uuid": "00000000-0000-4000-8000-000000000000",
     }
 
 
-def droplet_pages(count: int, per_page: int = 200) -> list[bytes]:
-    """All pages of a listing, rendered."""
+def linode(number: int) -> dict[str, Any]:
+    """One row as Linode's API shows it, with made-up values."""
+    return {
+        "id": 70_000_000 + number,
+        "label": f"node-{number}",
+        "group": "",
+        "status": "running",
+        "created": "2026-02-03T04:05:06",
+        "updated": "2026-02-03T04:05:06",
+        "type": "g6-nanode-1",
+        "ipv4": [
+            f"198.18.{number // 250 % 250}.{number % 250}",
+            f"192.168.{number // 250 % 250}.{number % 250}",
+        ],
+        "ipv6": f"2001:db8::{number:x}/128",
+        "image": "linode/debian12",
+        "region": "nl-ams",
+        "site_type": "core",
+        "specs": {
+            "disk": 25600,
+            "memory": 1024,
+            "vcpus": 1,
+            "gpus": 0,
+            "transfer": 1000,
+            "accelerated_devices": 0,
+        },
+        "alerts": {
+            "cpu": 90,
+            "network_in": 10,
+            "network_out": 10,
+            "transfer_quota": 80,
+            "io": 10000,
+            "system_alerts": [],
+            "user_alerts": [],
+        },
+        "backups": {
+            "enabled": False,
+            "available": False,
+            "schedule": {"day": None, "window": None},
+            "last_successful": None,
+        },
+        "hypervisor": "kvm",
+        "watchdog_enabled": True,
+        "tags": ["bench"],
+        "host_uuid": "3a3ddd59d9a78bb8de041391075df44de62bfec8",
+        "has_user_data": False,
+        "placement_group": None,
+        "disk_encryption": "enabled",
+        "lke_cluster_id": None,
+        "capabilities": ["SMTP Enabled"],
+        "interface_generation": "legacy_config",
+        "maintenance_policy": "linode/migrate",
+        "locks": [],
+    }
+
+
+_NANODE = {
+    "id": "g6-nanode-1",
+    "label": "Nanode 1GB",
+    "price": {"hourly": 0.0075, "monthly": 5.0},
+    "region_prices": [],
+    "addons": {},
+    "memory": 1024,
+    "disk": 25600,
+    "transfer": 1000,
+    "vcpus": 1,
+    "gpus": 0,
+    "network_out": 1000,
+    "class": "nanode",
+    "successor": None,
+}
+
+
+def droplet_pages(count: int, per_page: int = 200) -> Pages:
+    """All pages of an account's droplets, none of which has a GPU."""
+    rows = [droplet(number) for number in range(count)]
     last = -(-count // per_page)
+    base = f"https://api.digitalocean.com/v2/droplets?per_page={per_page}&page="
     pages = []
     for page in range(1, last + 1):
-        rows = [droplet(number) for number in range((page - 1) * per_page, min(page * per_page, count))]
-        base = f"https://api.digitalocean.com/v2/droplets?per_page={per_page}&page="
-        links = {"next": f"{base}{page + 1}", "last": f"{base}{last}"} if page < last else {"first": f"{base}1"}
-        pages.append(json.dumps({"droplets": rows, "links": {"pages": links}, "meta": {"total": count}}).encode())
-    return pages
+        links = (
+            {"next": f"{base}{page + 1}", "last": f"{base}{last}"} if page < last else {"first": f"{base}1"}
+        )
+        some = rows[(page - 1) * per_page : page * per_page]
+        pages.append(_json({"droplets": some, "links": {"pages": links}, "meta": {"total": count}}))
+    return {f"/v2/droplets {per_page}": pages}
 
 
-def _app(pages: list[bytes], seconds: float) -> web.Application:
-    async def droplets(request: web.Request) -> web.Response:
-        await asyncio.sleep(seconds)
-        page = int(request.query.get("page", "1"))
-        # As the real API does, the default list leaves GPU droplets out; this account has none.
-        body = pages[page - 1] if request.query.get("type") != "gpus" and page <= len(pages) else EMPTY
-        return web.Response(body=body, content_type="application/json")
-
-    app = web.Application()
-    app.router.add_get("/v2/droplets", droplets)
-    return app
+def linode_pages(count: int) -> Pages:
+    """All pages of an account's Linodes, in the sizes that clients ask for, and the one plan."""
+    rows = [linode(number) for number in range(count)]
+    pages = {f"/v4/linode/instances {size}": _linode_pages(rows, size) for size in (25, 100, 500)}
+    return {**pages, "/v4/linode/types 100": _linode_pages([_NANODE], 100)}
 
 
-def _serve(pipe: Any, pages: list[bytes], seconds: float) -> None:
-    async def main() -> None:
-        runner = web.AppRunner(_app(pages, seconds), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
-        await site.start()
-        pipe.send(runner.addresses[0][1])
-        await asyncio.to_thread(pipe.recv)  # until the other side has had enough
-        await runner.cleanup()
+def _linode_pages(rows: Sequence[Mapping[str, Any]], per_page: int) -> list[bytes]:
+    pages = [rows[at : at + per_page] for at in range(0, len(rows), per_page)] or [[]]
+    totals = {"pages": len(pages), "results": len(rows)}
+    return [_json({"data": some, "page": page, **totals}) for page, some in enumerate(pages, 1)]
 
-    asyncio.run(main())
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _answer(pages: Pages, target: str) -> bytes:
+    """The whole answer; lists that nobody rendered are empty."""
+    parts = urlsplit(target)
+    query = dict(parse_qsl(parts.query))
+    size = query.get("per_page") or query.get("page_size") or "100"
+    kind = " ".join(filter(None, (parts.path, query.get("type"), size)))
+    body = pages[kind][int(query.get("page", 1)) - 1] if kind in pages else _NOTHING
+    return f"{_HEADERS}{len(body)}\r\n\r\n".encode() + body
+
+
+async def _serve(port: Connection, pages: Pages, seconds: float) -> None:
+    answer = cache(partial(_answer, pages))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(seconds)
+                writer.write(answer(head.split(b" ", 2)[1].decode()))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, backlog=1024)
+    port.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def _main(port: Connection, pages: Pages, seconds: float) -> None:
+    asyncio.run(_serve(port, pages, seconds))
 
 
 @contextmanager
-def droplet_server(pages: list[bytes], seconds: float) -> Iterator[int]:
+def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
     """A loopback server that takes ``seconds`` for each page; yields its port."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, pages, seconds))
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_main, args=(theirs, pages, seconds), daemon=True
+    )
     process.start()
+    theirs.close()  # so that a server that cannot start is noticed
     try:
         yield ours.recv()
     finally:
-        ours.send("enough")
+        process.terminate()
         process.join()
 
 
-def account(name: str, port: int) -> Mapping[str, Any]:
-    """A configured DigitalOcean account at that server."""
-    return {
-        "name": name,
-        "type": "digitalocean",
-        "config": {"token": "benchmark", "base_url": f"http://127.0.0.1:{port}"},
-    }
+def account(kind: str, port: int, name: str = "bench") -> Mapping[str, Any]:
+    """A configured account at that server; ``kind`` is ``digitalocean`` or ``linode``."""
+    base_url = f"http://127.0.0.1:{port}" + ("/v4" if kind == "linode" else "")
+    return {"name": name, "type": kind, "config": {"token": "benchmark", "base_url": base_url}}

@@ -16,7 +16,7 @@ import requests
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider
 
-from purveyor.wire import Response
+from purveyor.wire import Response, to_page
 from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean._decoding import DROPLETS, read_list
 
@@ -126,7 +126,7 @@ def ours(pages: Sequence[bytes]) -> list[Any]:
     found: list[Any] = []
     for body in pages:
         fetched = read_list(Response(status=200, body=body), DROPLETS)
-        found.extend(mapping.page("do", fetched.rows, mapping.instance).items)
+        found.extend(to_page("do", fetched.rows, mapping.instance).items)
     return found
 
 

@@ -178,7 +178,7 @@ async def test_an_action_that_is_done_once_is_not_repeated_and_says_so(fault: st
         one = (await client.provision(SPEC)).instance
         a.advance(600)
         a.fault(fault, method="POST", path="/v2/droplets/*/actions", times=1)
-        with pytest.raises(PurveyorError) as caught:
+        with pytest.raises(UncertainOutcomeError) as caught:
             await client.perform_action(f"a/{one.id}", Action.REBOOT)
         assert caught.value.outcome is Outcome.UNKNOWN
         sent = [entry for entry in a.log if entry.path.endswith("/actions") and entry.method == "POST"]

@@ -150,6 +150,42 @@ if TYPE_CHECKING:
     from purveyor.model.instance import (
         Needs as Needs,
     )
+    from purveyor.model.metrics import (
+        Exemplar as Exemplar,
+    )
+    from purveyor.model.metrics import (
+        GpuMetrics as GpuMetrics,
+    )
+    from purveyor.model.metrics import (
+        Labels as Labels,
+    )
+    from purveyor.model.metrics import (
+        MetricFamily as MetricFamily,
+    )
+    from purveyor.model.metrics import (
+        MetricSeries as MetricSeries,
+    )
+    from purveyor.model.metrics import (
+        MetricType as MetricType,
+    )
+    from purveyor.model.metrics import (
+        Point as Point,
+    )
+    from purveyor.model.metrics import (
+        ResourceKind as ResourceKind,
+    )
+    from purveyor.model.metrics import (
+        ResourceMetrics as ResourceMetrics,
+    )
+    from purveyor.model.metrics import (
+        Sample as Sample,
+    )
+    from purveyor.model.metrics import (
+        convert_unit as convert_unit,
+    )
+    from purveyor.model.metrics import (
+        units_of as units_of,
+    )
     from purveyor.model.selection import (
         Attempt as Attempt,
     )
@@ -258,6 +294,20 @@ _HOMES = {
         "InstanceStatus",
         "Needs",
     ),
+    "purveyor.model.metrics": (
+        "Exemplar",
+        "GpuMetrics",
+        "Labels",
+        "MetricFamily",
+        "MetricSeries",
+        "MetricType",
+        "Point",
+        "ResourceKind",
+        "ResourceMetrics",
+        "Sample",
+        "convert_unit",
+        "units_of",
+    ),
     "purveyor.model.selection": (
         "Attempt",
         "Candidate",
@@ -301,8 +351,10 @@ __all__ = [
     "CostReport",
     "CredentialReport",
     "CredentialsError",
+    "Exemplar",
     "Explanation",
     "GiB",
+    "GpuMetrics",
     "Health",
     "Image",
     "Instance",
@@ -314,6 +366,10 @@ __all__ = [
     "InvalidCredentialsError",
     "Invoice",
     "KiB",
+    "Labels",
+    "MetricFamily",
+    "MetricSeries",
+    "MetricType",
     "MiB",
     "MissingCredentialsError",
     "Money",
@@ -327,6 +383,7 @@ __all__ = [
     "PermissionDeniedError",
     "Plan",
     "PluginError",
+    "Point",
     "ProtocolMismatchError",
     "ProviderHealth",
     "ProviderInactiveError",
@@ -341,6 +398,9 @@ __all__ = [
     "Region",
     "Rejection",
     "ResourceBusyError",
+    "ResourceKind",
+    "ResourceMetrics",
+    "Sample",
     "Secret",
     "SelectionError",
     "StateUnavailableError",
@@ -349,6 +409,8 @@ __all__ = [
     "UnsupportedOperationError",
     "ValidationError",
     "View",
+    "convert_unit",
+    "units_of",
 ]
 
 

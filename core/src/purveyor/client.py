@@ -19,6 +19,7 @@ from purveyor.engine.choosing import Chooser, Defaults, Wish
 from purveyor.engine.guard import SpendingGuard
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
+from purveyor.engine.pricing import PriceList
 from purveyor.engine.provisioning import Provisioner
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.views import Memory, Show, Source, ViewStream
@@ -94,7 +95,8 @@ class MultiProviderClient:
         )
         self._chooser = Chooser(self._registry, self._cache, self._store, self._around, defaults)
         self._provisioner = Provisioner(self._registry, self._chooser, self._store, self._around)
-        self._machines = Machines(self._registry, self._around)
+        prices = PriceList(self._cache, self._around.clock)
+        self._machines = Machines(self._registry, prices, self._around)
         self._seen: Memory[Instance] = Memory()
         self._health_interval = health_interval
         self._watch: asyncio.Task[None] | None = None

@@ -1,48 +1,15 @@
 import asyncio
-import logging
-import random
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 
 import pytest
 
 from purveyor.model.errors import PurveyorError
 from purveyor.model.values import Secret
-from purveyor.spi.call import Call, CommonSettings, Context, Exchange, LoopClock
+from purveyor.spi.call import Call, Exchange
 from purveyor.wire import BearerAuth, Client
+from purveyor_testing.context import plain_context
 
 from ._server import Server
-
-NOW = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
-
-
-class FixedDay(LoopClock):
-    """The loop's time on a day that is always the same."""
-
-    def now(self) -> datetime:
-        return NOW
-
-
-def build_context(timeout: float = 20.0, **settings) -> Context:
-    """A context whose exchanges only keep the record."""
-
-    @asynccontextmanager
-    async def exchange(call, group, effect):
-        record = Exchange(group, effect, timeout)
-        call.exchanges.append(record)
-        yield record
-
-    return Context(
-        provider="do-ams",
-        type="digitalocean",
-        settings=CommonSettings(**settings),
-        clock=FixedDay(),
-        random=random.Random(1),
-        ids=lambda: "0" * 16,
-        log=logging.getLogger("purveyor.test"),
-        resolve=lambda reference: None,
-        exchange=exchange,
-    )
 
 
 class Ask:
@@ -53,7 +20,7 @@ class Ask:
         self.call = Call(deadline=0.0)
 
     def client(self, url: str, *, timeout: float = 20.0, settings=None, **options) -> Client:
-        context = build_context(timeout, **(settings or {}))
+        context = plain_context(provider="do-ams", type="digitalocean", timeout=timeout, **(settings or {}))
         client = Client(context, base_url=url, **{"auth": BearerAuth(Secret("canary-token")), **options})
         self._stack.push_async_callback(client.aclose)
         return client

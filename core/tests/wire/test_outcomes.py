@@ -20,9 +20,11 @@ from purveyor.model.errors import (
     ValidationError,
 )
 from purveyor.spi.call import Effect
+from purveyor_testing.context import FixedDay
 
 from ._server import JSON, Server, always, answer, once
 
+NOW = FixedDay().now()
 ROWS = [
     (301, ProtocolMismatchError, Outcome.UNKNOWN),
     (304, ProtocolMismatchError, Outcome.UNKNOWN),
@@ -285,3 +287,28 @@ async def test_retry_after_is_handed_on_uncapped(ask, serve, status, value, seco
     server = await serve(once(answer(status, b"", f"Retry-After: {value}")))
     error = await ask.error(ask.client(server.url))
     assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"retry-after": "7", "ratelimit-reset": "1"}, 7.0),
+        (429, {"ratelimit-reset": str(int(NOW.timestamp()) + 90)}, 90.0),
+        (429, {"x-ratelimit-reset": str(int(NOW.timestamp()) + 90)}, 90.0),
+        (429, {"retry-after": "-5", "ratelimit-reset": "90"}, 90.0),
+        (429, {"ratelimit-reset": str(int(NOW.timestamp()) - 90)}, 1.0),
+        (429, {"ratelimit-reset": "999999999999"}, 3600.0),
+        (429, {"ratelimit-reset": "-1"}, None),
+        (429, {"ratelimit-reset": "1e309"}, None),
+        (429, {"retry-after": "1e5"}, None),
+        (429, {"retry-after": "nan"}, None),
+        (429, {"retry-after": "1e309"}, None),
+        (429, {}, None),
+        (503, {"ratelimit-reset": "90"}, None),
+        (503, {"retry-after": "120"}, 120.0),
+        (400, {"retry-after": "7"}, None),
+    ],
+)
+async def test_how_long_to_wait(ask, serve, status, headers, seconds):
+    server = await serve(once(answer(status, b"", *(f"{name}: {value}" for name, value in headers.items()))))
+    assert (await ask.error(ask.client(server.url))).retry_after == seconds

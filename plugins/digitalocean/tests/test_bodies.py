@@ -13,13 +13,14 @@ from purveyor.plugin import (
 from purveyor_digitalocean._bodies import DEEDS, action_body, create_body
 from purveyor_digitalocean._config import Settings
 from purveyor_digitalocean._keys import fingerprint
+from purveyor_testing.context import MARK
 
-from ._build import FINGERPRINT, KEY, MARK
+from ._build import FINGERPRINT, KEY
 
 
-def body(settings=None, mark=MARK, **request):
+def body(settings=None, mark=MARK, home=None, **request):
     request = CreateRequest(**{"name": "web-1", "plan": "s-1vcpu-1gb", "image": "debian-12-x64", **request})
-    return create_body(request, Settings(token=SecretRef("t"), **(settings or {})), mark)
+    return create_body(request, Settings(token=SecretRef("t"), **(settings or {})), mark, home)
 
 
 def test_the_least():
@@ -36,7 +37,6 @@ def test_the_least():
 
 def test_everything():
     settings = {
-        "region": "ams3",
         "vpc_uuid": "v",
         "ipv6": True,
         "monitoring": True,
@@ -44,7 +44,11 @@ def test_everything():
         "tags": ["all"],
     }
     made = body(
-        settings, user_data="#!/bin/sh", tags=("web", "all"), extra={"volumes": ["x"], "tags": ["more"]}
+        settings,
+        region="ams3",
+        user_data="#!/bin/sh",
+        tags=("web", "all"),
+        extra={"volumes": ["x"], "tags": ["more"]},
     )
     assert made["region"] == "ams3"
     assert made["vpc_uuid"] == "v"
@@ -55,9 +59,27 @@ def test_everything():
 
 
 def test_a_request_says_more_than_the_settings():
-    made = body({"region": "ams3", "vpc_uuid": "v", "ipv6": True}, region="nyc3", extra={"ipv6": False})
-    assert (made["region"], made["ipv6"]) == ("nyc3", False)
-    assert "vpc_uuid" not in made  # it belongs to ams3
+    assert body({"ipv6": True}, extra={"ipv6": False})["ipv6"] is False
+
+
+@pytest.mark.parametrize(
+    ("home", "region", "applies"),
+    [
+        ("ams3", "ams3", True),
+        ("ams3", None, True),
+        ("ams3", "nyc3", False),
+        ("nl", "ams3", True),
+        ("Amsterdam", "ams2", True),
+        ("nl", "nyc3", False),
+        # Where nobody says which region the VPC is in, DigitalOcean tells whether it is the right one.
+        (None, "nyc3", True),
+        (None, None, True),
+    ],
+)
+def test_a_vpc_is_for_the_region_of_the_settings(home, region, applies):
+    made = body({"vpc_uuid": "v"}, home=home, region=region)
+    assert made.get("vpc_uuid") == ("v" if applies else None)
+    assert made.get("region") == region
 
 
 def test_images_without_a_slug_go_by_number():
@@ -75,6 +97,8 @@ def test_user_data_may_be_64_kib():
         ({"user_data": "ä" * 32769}, "user_data"),
         ({"extra": {"names": ["a", "b"]}}, "per_provider"),
         ({"extra": {"size": "s-8vcpu-16gb"}}, "per_provider"),
+        ({"extra": {"tags": "web"}}, "per_provider"),
+        ({"user_data": "\ud800"}, "user_data"),
     ],
 )
 def test_what_is_refused_here(request_, field):

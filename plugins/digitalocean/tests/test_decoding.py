@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.plugin import InstanceStatus, ProtocolMismatchError
-from purveyor.wire import Response
+from purveyor.wire import Response, to_page
 from purveyor_digitalocean import _decoding as decoding
 from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean._rows import Account, Balance, Droplet
@@ -30,7 +30,7 @@ def page(rows, key="droplets", **rest):
 
 
 def instances(response):
-    return mapping.page("do-ams", decoding.read_list(response, decoding.DROPLETS).rows, mapping.instance)
+    return to_page("do-ams", decoding.read_list(response, decoding.DROPLETS).rows, mapping.instance)
 
 
 def link(number):
@@ -61,7 +61,7 @@ def test_a_bad_row_costs_only_itself():
     ("row", "name", "field"),
     [
         ({**DROPLET, "networks": {"v4": [{"ip_address": 5}]}}, "3164444", "networks.v4[0].ip_address"),
-        ({"id": {"value": 1}, "slug": "x"}, "without an id", "id"),
+        ({"id": {"value": 1}, "slug": "x"}, "x", "id"),
         ({"name": "x"}, "without an id", None),
         ({"id": 7, "size": {"price_hourly": -1}}, "7", "size.price_hourly"),
         (None, "without an id", None),
@@ -76,7 +76,7 @@ def test_the_error_names_the_row_and_the_field(row, name, field):
 
 def test_a_region_needs_a_name():
     rows = decoding.read_list(page([{"id": 1}, {"name": "x"}], "regions"), decoding.REGIONS).rows
-    found = mapping.page("do", rows, mapping.region)
+    found = to_page("do", rows, mapping.region)
     assert [item.id for item in found.items] == ["1"]
     assert "neither `slug` nor `id`" in found.unreadable[0].message
 
@@ -113,7 +113,7 @@ def test_any_value_gives_a_machine_or_an_error(key, value):
 @given(st.sampled_from(sorted(SIZE)), JSON)
 def test_any_value_gives_a_plan_or_an_error(key, value):
     rows = decoding.read_list(page([{**SIZE, key: value}], "sizes"), decoding.SIZES).rows
-    found = mapping.page("do", rows, mapping.plan)
+    found = to_page("do", rows, mapping.plan)
     assert len(found.items) + len(found.unreadable) == 1
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from purveyor.plugin import CostItem, CostRequest, GiB, InstanceStatus, MiB, Money
+from purveyor.plugin import GiB, InstanceStatus, MiB, Money
 from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean import _rows as rows
 
@@ -313,30 +313,3 @@ def test_a_line_of_a_bill():
     assert (found.description, found.product, found.resource_id) == ("web-1", "Droplets", "1234")
     assert (found.amount, found.quantity, found.unit) == (Money("12.34"), 672.0, "hours")
     assert found.start == datetime(2018, 6, 20, 8, 44, 38, tzinfo=UTC)
-
-
-def test_sums_keep_currencies_apart():
-    items = [
-        CostItem(description="", amount=Money(amount, unit)) for amount, unit in (("1", "USD"), ("2", "USD"))
-    ]
-    other = CostItem(description="", amount=Money("5", "EUR"))
-    assert mapping.totals([*items, other]) == (Money("3"), Money("5", "EUR"))
-    assert mapping.totals([]) == ()
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "expected"),
-    [
-        (1, 5, False),
-        (1, 10, False),
-        (1, 11, True),
-        (12, 13, True),
-        (19, 25, True),
-        (20, 25, False),
-        (None, None, True),
-    ],
-)
-def test_what_touches_a_period(start, end, expected):
-    day = lambda number: number and datetime(2026, 1, number, tzinfo=UTC)  # noqa: E731
-    period = CostRequest(start=day(10), end=day(20))
-    assert mapping.touches(period, day(start), day(end)) is expected

@@ -1,13 +1,11 @@
 """The provider against the sandbox: what it says, and what truly happened there."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
 from purveyor.plugin import (
     Action,
-    ActionRequest,
     CatalogRequest,
     CreateRequest,
     InstanceNotFoundError,
@@ -17,78 +15,25 @@ from purveyor.plugin import (
     InvalidActionError,
     ListRequest,
     Mark,
-    MarkRequest,
     Outcome,
     PurveyorError,
     QuotaExceededError,
     ResourceBusyError,
     ValidationError,
 )
-from purveyor_digitalocean.sandbox import DigitalOceanSandbox
+from purveyor_testing.asking import act, effects, listed, marked, sent
+from purveyor_testing.context import MARK
+from purveyor_testing.context import plain_call as call
 
-from ._build import KEY, MARK, NAME, call, provider
+from ._build import H100, KEY, NAME, SPEC, account, create
 
 CATALOG = CatalogRequest()
-SPEC = {"name": "web-1", "plan": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "region": "ams3"}
-H100 = {"size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base", "region": "nyc2"}
-
-
-@asynccontextmanager
-async def account(*, token=None, settings=None, **behaviour):
-    """A cloud and a provider for it; time stands still unless it is moved."""
-    async with DigitalOceanSandbox(**{"seed": 3, "speed": "stepped", "start_at": None, **behaviour}) as cloud:
-        made = await provider(cloud.base_url, token or cloud.token, **(settings or {}))
-        try:
-            yield cloud, made
-        finally:
-            await made.aclose()
-
-
-@pytest.fixture
-async def both():
-    async with account() as pair:
-        yield pair
-
-
-@pytest.fixture
-def cloud(both):
-    return both[0]
-
-
-@pytest.fixture
-def do(both):
-    return both[1]
-
-
-async def create(do, mark=MARK, **changes):
-    return await do.create_instance(CreateRequest(**{**SPEC, **changes}), call(mark))
 
 
 async def running(cloud, do, **changes):
     made = await create(do, **changes)
     cloud.advance(60)
     return made.id
-
-
-async def act(do, id_, action, **parameters):
-    await do.perform_action(ActionRequest(id=id_, action=action, parameters=parameters), call())
-
-
-async def listed(do, tag=None):
-    return [item async for page in do.list_instances(ListRequest(tag=tag), call()) for item in page.items]
-
-
-async def marked(do, mark=MARK):
-    return [page async for page in do.find_by_mark(MarkRequest(mark), call())]
-
-
-def sent(cloud, method=None, path="/"):
-    """Queries of the requests that arrived."""
-    return [one for one in cloud.log if method in (None, one.method) and one.path.startswith(path)]
-
-
-def effects(cloud):
-    return [(one.kind, one.type) for entry in cloud.log for one in entry.effects]
 
 
 # Compute.
@@ -114,9 +59,9 @@ async def test_the_life_of_a_machine(cloud, do):
 
 
 async def test_settings_shape_what_is_made():
-    settings = {"region": "fra1", "ipv6": True, "tags": ["ours"]}
+    settings = {"ipv6": True, "tags": ["ours"]}
     async with account(settings=settings) as (cloud, do):
-        id_ = await running(cloud, do, region=None)
+        id_ = await running(cloud, do, region="fra1")
         found = await do.get_instance(InstanceRequest(id_), call())
         assert (found.region, len(found.public_ipv6), set(found.tags)) == ("fra1", 1, {"ours", MARK.text})
 

@@ -1,7 +1,6 @@
 """Everything of the account but its machines, against the sandbox."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +9,6 @@ import pytest
 from purveyor.plugin import (
     CatalogRequest,
     CostRequest,
-    CreateRequest,
     InvalidCredentialsError,
     Mark,
     PermissionDeniedError,
@@ -19,53 +17,12 @@ from purveyor.plugin import (
     RateLimitError,
     ValidationError,
 )
-from purveyor_digitalocean.sandbox import DigitalOceanSandbox
+from purveyor_testing.asking import effects, sent
+from purveyor_testing.context import plain_call as call
 
-from ._build import FINGERPRINT, KEY, MARK, call, provider
+from ._build import FINGERPRINT, KEY, account, create, provider
 
 CATALOG = CatalogRequest()
-SPEC = {"name": "web-1", "plan": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "region": "ams3"}
-H100 = {"size": "gpu-h100x1-80gb", "image": "gpu-h100x1-base", "region": "nyc2"}
-
-
-@asynccontextmanager
-async def account(*, token=None, settings=None, **behaviour):
-    """A cloud and a provider for it; time stands still unless it is moved."""
-    async with DigitalOceanSandbox(**{"seed": 3, "speed": "stepped", "start_at": None, **behaviour}) as cloud:
-        made = await provider(cloud.base_url, token or cloud.token, **(settings or {}))
-        try:
-            yield cloud, made
-        finally:
-            await made.aclose()
-
-
-@pytest.fixture
-async def both():
-    async with account() as pair:
-        yield pair
-
-
-@pytest.fixture
-def cloud(both):
-    return both[0]
-
-
-@pytest.fixture
-def do(both):
-    return both[1]
-
-
-async def create(do, mark=MARK, **changes):
-    return await do.create_instance(CreateRequest(**{**SPEC, **changes}), call(mark))
-
-
-def sent(cloud, method=None, path="/"):
-    """Queries of the requests that arrived."""
-    return [one for one in cloud.log if method in (None, one.method) and one.path.startswith(path)]
-
-
-def effects(cloud):
-    return [(one.kind, one.type) for entry in cloud.log for one in entry.effects]
 
 
 # SSH keys.

@@ -19,8 +19,6 @@ from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean import _rows as rows
 from purveyor_digitalocean._errors import translate
 
-from ._build import NOW
-
 ROOT = Path(__file__).parents[3]
 RECORDINGS = ROOT / ".." / "shared" / "data" / "recordings" / "digitalocean"
 
@@ -100,7 +98,7 @@ def test_objects(file, body, kind):
 @pytest.mark.parametrize(("file", "body", "kind"), BODIES)
 def test_errors(file, body, kind):
     if kind == "error":
-        error = translate(answered(file, 422), NOW)
+        error = translate(answered(file, 422))
         assert isinstance(error, PurveyorError)
         assert error.message in (body.get("message"), "DigitalOcean answered 422 and gave no reason")
 

@@ -14,8 +14,9 @@ from purveyor.plugin import (
 )
 from purveyor_linode._bodies import DEEDS, Step, action_step, create_body
 from purveyor_linode._config import Settings
+from purveyor_testing.context import MARK
 
-from ._build import KEY, MARK
+from ._build import KEY
 
 SECRET = "canary-PASSWORD-0"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.plugin import InstanceStatus, ProtocolMismatchError
-from purveyor.wire import Response
+from purveyor.wire import Response, to_page
 from purveyor_linode import _decoding as decoding
 from purveyor_linode import _mapping as mapping
 from purveyor_linode import _rows as rows
@@ -36,7 +36,7 @@ def answer(body):
 
 def listed(found, kind, model):
     body = {"data": found, "page": 1, "pages": 1, "results": len(found)}
-    return mapping.page("linode-eu", decoding.read_list(answer(body), kind).rows, model)
+    return to_page("linode-eu", decoding.read_list(answer(body), kind).rows, model)
 
 
 def instances(*found):
@@ -45,9 +45,7 @@ def instances(*found):
 
 def test_raw_is_the_rows_own_bytes():
     response = answer(b'{"data": [{"id": 1,  "new": [1, 2]} , {"id": 2}], "pages": 1}')
-    first, second = mapping.page(
-        "l", decoding.read_list(response, decoding.LINODES).rows, mapping.instance
-    ).items
+    first, second = to_page("l", decoding.read_list(response, decoding.LINODES).rows, mapping.instance).items
     assert (first.raw.data, second.raw.data) == (b'{"id": 1,  "new": [1, 2]}', b'{"id": 2}')
     assert first.raw.decode() == {"id": 1, "new": [1, 2]}
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from purveyor.plugin import (
+    ApiError,
     CallTimeoutError,
     ConflictError,
     InstanceNotFoundError,
@@ -14,16 +15,13 @@ from purveyor.plugin import (
     PermissionDeniedError,
     ProtocolMismatchError,
     ProviderUnavailableError,
-    PurveyorError,
     QuotaExceededError,
     RateLimitError,
     ResourceBusyError,
     ValidationError,
 )
-from purveyor.wire import Response
-from purveyor_linode._errors import BY_STATUS, AlreadySoError, MaintenanceError, translate
-
-from ._build import NOW
+from purveyor.wire import AlreadySoError, Response
+from purveyor_linode._errors import MaintenanceError, translate
 
 LINODES, ONE, BOOT = "/linode/instances", "/linode/instances/5", "/linode/instances/5/boot"
 SOLD_OUT = (
@@ -37,7 +35,7 @@ def translated(status, reason="", field=None, path=LINODES, *, headers=None, bod
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     operation = operation or ("perform_action" if path.startswith(f"{ONE}/") else "create_instance")
     response = Response(status=status, path=path, headers=headers or {}, body=data, operation=operation)
-    return translate(response, NOW)
+    return translate(response)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +119,15 @@ def test_what_an_answer_means(status, reason, field, path, kind, ours):
     assert error.message
 
 
-@pytest.mark.parametrize("status", sorted(BY_STATUS))
-def test_a_status_has_its_kind(status):
-    assert type(translated(status, "x")) is BY_STATUS[status]
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, ValidationError), (402, ApiError), (408, CallTimeoutError), (409, ResourceBusyError)],
+)
+def test_a_status_has_its_kind(status, kind):
+    assert type(translated(status, "x")) is kind
 
 
-@pytest.mark.parametrize("status", [300, 302, 402, 405, 418, 425, 501, 599])
+@pytest.mark.parametrize("status", [300, 302, 307])
 def test_other_statuses_are_left_to_the_wire(status):
     assert translated(status, "words") is None
 
@@ -183,28 +184,3 @@ def test_a_missing_scope_is_named():
     error = translated(401, "Your OAuth token is not authorized to use this endpoint.", headers=headers)
     assert error.details == {"status": 401, "scope": "linodes:read_write"}
     assert translated(401, "Invalid Token", headers=headers).details == {"status": 401}
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "seconds"),
-    [
-        (429, {"retry-after": "7"}, 7.0),
-        (429, {"retry-after": "7", "x-ratelimit-reset": "1"}, 7.0),
-        (429, {"x-ratelimit-reset": str(int(NOW.timestamp()) + 90)}, 90.0),
-        (429, {"x-ratelimit-reset": str(int(NOW.timestamp()) - 90)}, 1.0),
-        (429, {"x-ratelimit-reset": "999999999999"}, 300.0),
-        (429, {"retry-after": "999999999"}, 300.0),
-        (429, {"x-ratelimit-reset": "-1"}, None),
-        (500, {"retry-after": "-1509450059"}, None),
-        (503, {"retry-after": "120"}, 120.0),
-        (500, {"x-ratelimit-reset": "999999999999"}, None),
-        (400, {"retry-after": "7"}, None),
-        (429, {}, None),
-    ],
-)
-def test_how_long_to_wait(status, headers, seconds):
-    assert translated(status, "slow down", headers=headers).retry_after == seconds
-
-
-def test_every_error_is_ours():
-    assert all(issubclass(kind, PurveyorError) for kind in BY_STATUS.values())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from purveyor.plugin import CostItem, CostRequest, GiB, InstanceStatus, MiB, Money
+from purveyor.plugin import GiB, InstanceStatus, MiB, Money
 from purveyor_linode import _mapping as mapping
 from purveyor_linode import _rows as rows
 from purveyor_linode._regions import CONTINENTS, sells
@@ -396,28 +396,3 @@ def test_a_line_of_a_bill():
 def test_a_line_that_names_no_machine(label):
     found = mapping.cost_item("linode", rows.InvoiceItem(amount=1.0, label=label, type="misc"), b"")
     assert (found.amount, found.product, found.resource_id, found.unit) == (Money("1.00"), "", None, None)
-
-
-def test_sums_keep_currencies_apart():
-    items = [CostItem(description="", amount=Money(amount)) for amount in ("1", "2")]
-    other = CostItem(description="", amount=Money("5", "EUR"))
-    assert mapping.totals([*items, other]) == (Money("3"), Money("5", "EUR"))
-    assert mapping.totals([]) == ()
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "expected"),
-    [
-        (1, 5, False),
-        (1, 10, False),
-        (1, 11, True),
-        (12, 13, True),
-        (19, 25, True),
-        (20, 25, False),
-        (None, None, True),
-    ],
-)
-def test_what_touches_a_period(start, end, expected):
-    day = lambda number: number and datetime(2026, 1, number, tzinfo=UTC)  # noqa: E731
-    period = CostRequest(start=day(10), end=day(20))
-    assert mapping.touches(period, day(start), day(end)) is expected

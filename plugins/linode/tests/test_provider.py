@@ -1,7 +1,7 @@
 """The provider against the sandbox: what it says, and what truly happened there."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -9,7 +9,6 @@ import pytest
 
 from purveyor.plugin import (
     Action,
-    ActionRequest,
     CatalogRequest,
     ConflictError,
     CostRequest,
@@ -22,7 +21,6 @@ from purveyor.plugin import (
     InvalidCredentialsError,
     ListRequest,
     Mark,
-    MarkRequest,
     Money,
     Outcome,
     PermissionDeniedError,
@@ -35,8 +33,11 @@ from purveyor.plugin import (
     ValidationError,
 )
 from purveyor_linode.sandbox import LinodeSandbox
+from purveyor_testing.asking import act, effects, get, listed, marked, sent
+from purveyor_testing.context import MARK
+from purveyor_testing.context import plain_call as call
 
-from ._build import KEY, MARK, NAME, call, provider
+from ._build import KEY, NAME, provider
 
 CATALOG = CatalogRequest()
 SPEC = {
@@ -53,12 +54,11 @@ INSTANCES = "/v4/linode/instances"
 @asynccontextmanager
 async def account(*, settings=None, **behaviour):
     """A cloud and a provider for it; time stands still unless it is moved."""
-    async with LinodeSandbox(**{"seed": 3, "speed": "stepped", **behaviour}) as cloud:
-        made = await provider(cloud.base_url, cloud.token, today=lambda: today(cloud), **(settings or {}))
-        try:
-            yield cloud, made
-        finally:
-            await made.aclose()
+    async with (
+        LinodeSandbox(**{"seed": 3, "speed": "stepped", **behaviour}) as cloud,
+        another(cloud, cloud.token, **(settings or {})) as made,
+    ):
+        yield cloud, made
 
 
 def today(cloud):
@@ -66,13 +66,12 @@ def today(cloud):
 
 
 @asynccontextmanager
-async def another(cloud, token):
+async def another(cloud, token, **settings):
     """Another token for the same cloud."""
-    made = await provider(cloud.base_url, token, today=lambda: today(cloud))
-    try:
+    async with aclosing(
+        await provider(cloud.base_url, token, today=lambda: today(cloud), **settings)
+    ) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 @pytest.fixture
@@ -99,31 +98,6 @@ async def running(cloud, linode, **changes):
     made = await create(linode, **changes)
     cloud.advance(120)
     return made.id
-
-
-async def get(linode, id_):
-    return await linode.get_instance(InstanceRequest(id_), call())
-
-
-async def act(linode, id_, action, **parameters):
-    await linode.perform_action(ActionRequest(id=id_, action=action, parameters=parameters), call())
-
-
-async def listed(linode, tag=None):
-    return [item async for page in linode.list_instances(ListRequest(tag=tag), call()) for item in page.items]
-
-
-async def marked(linode, mark=MARK):
-    return [page async for page in linode.find_by_mark(MarkRequest(mark), call())]
-
-
-def sent(cloud, method=None, path="/"):
-    """The requests that arrived."""
-    return [one for one in cloud.log if method in (None, one.method) and one.path.startswith(path)]
-
-
-def effects(cloud):
-    return [(one.kind, one.type) for entry in cloud.log for one in entry.effects]
 
 
 # Compute.

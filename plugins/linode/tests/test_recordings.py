@@ -19,8 +19,6 @@ from purveyor_linode import _rows as rows
 from purveyor_linode._credentials import report, scopes_of
 from purveyor_linode._errors import translate
 
-from ._build import NOW
-
 ROOT = Path(__file__).parents[3]
 RECORDINGS = ROOT / ".." / "shared" / "data" / "recordings" / "linode"
 
@@ -145,7 +143,7 @@ def test_errors():
         response = answer(
             answered["body"], answered["status"], method=method, path=path, operation="perform_action"
         )
-        error = translate(response, NOW)
+        error = translate(response)
         assert isinstance(error, PurveyorError)
         reasons = [one["reason"] for one in answered["body"]["errors"]]
         assert all(" ".join(reason.split())[:60] in error.message for reason in reasons)

@@ -25,7 +25,7 @@ def size(number: float | None) -> str:
     if not number:
         return ""
     unit, name = next((pair for pair in _UNITS if number >= pair[0]), (1, "B"))
-    return f"{number / unit:.4g} {name}"
+    return f"{number / unit:.3g} {name}" if number / unit < 100 else f"{number / unit:.0f} {name}"
 
 
 def money(price: Money | None) -> str:

@@ -93,7 +93,7 @@ class Shaper:
 
     def _value(self, value: Any, to: Any, path: str) -> Any:
         """One value as a type that a field may have."""
-        origin, arguments = typing.get_origin(to), typing.get_args(to)
+        origin, arguments = _form(to)
         if origin in {typing.Union, types.UnionType} and len(arguments) == 2 and type(None) in arguments:
             (only,) = set(arguments) - {type(None)}
             return None if value is None else self._value(value, only, path)
@@ -125,6 +125,12 @@ class Shaper:
 def _holds_others(to: Any) -> bool:
     """Whether an empty entry, such as a heading whose every line is a comment, is as good as none."""
     return attrs.has(to) or typing.get_origin(to) in _LISTS | _MAPPINGS
+
+
+def _form(to: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is made of; nothing for tuples of fixed length, which are left to cattrs."""
+    origin, arguments = typing.get_origin(to), typing.get_args(to)
+    return (None, ()) if origin is tuple and arguments[1:] != (...,) else (origin, arguments)
 
 
 def _fields(to: type) -> tuple[attrs.Attribute[Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import attrs
 
@@ -16,10 +16,10 @@ from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import InstanceSpec
 from purveyor.model.selection import Candidate, Explanation, Rejection
 from purveyor.policy.resolve import Catalogue, Unfit, resolve
-from purveyor.policy.selection import Facts, Strategy, find_strategy, next_in_turn
+from purveyor.policy.selection import Facts, Strategy, find_strategy, next_in_turn, steady
 from purveyor.state.store import Store
 
-__all__ = ["Choice", "Chooser", "Defaults", "Wish"]
+__all__ = ["Choice", "Chooser", "Defaults", "Turn", "Wish"]
 
 _CURSORS = "cursor"
 
@@ -53,7 +53,7 @@ class Wish:
 
 @attrs.define(kw_only=True)
 class Choice:
-    """Who is in question for one wish; ``picked`` counts what this wish has placed so far."""
+    """Who is in question for one wish, in steady order; ``picked`` counts what this wish has placed so far."""
 
     name: str
     strategy: Strategy
@@ -63,14 +63,28 @@ class Choice:
     seed: int
     picked: Counter[str] = attrs.field(factory=Counter)
 
-    def explanation(self, order: list[Candidate]) -> Explanation:
-        """The choice in this order, for people and programs."""
+    def explanation(self, facts: Facts) -> Explanation:
+        """The choice as these facts decide it, for people and programs."""
         return Explanation(
             strategy=self.name,
-            candidates=tuple(order),
+            candidates=tuple(self.strategy(self.candidates, facts)),
             rejected=self.rejected,
             seed=self.seed if self.name == "random" else None,
         )
+
+
+@attrs.frozen
+class Turn:
+    """One pick of a choice, and the facts that decided it."""
+
+    choice: Choice
+    facts: Facts
+    first: Candidate
+
+    def order(self) -> Iterator[Candidate]:
+        """The candidates in the order of trying; they are put into order when the first one was not enough."""
+        yield self.first
+        yield from self.choice.strategy(self.choice.candidates, self.facts)[1:]
 
 
 class Chooser:
@@ -93,7 +107,9 @@ class Chooser:
     async def explain(self, wish: Wish, *, deadline: float) -> Explanation:
         """Who could serve the wish, in the order of trying, who could not and why. Buys nothing, moves no turn."""
         choice = await self.choose(wish, deadline)
-        return choice.explanation(await self.order(choice, take=False))
+        key = _turn_key(choice.name, _turn_weights(choice))
+        row = await self._store.get(_CURSORS, key) if key else None
+        return choice.explanation(self._facts(choice, _served(row.value if row else None)))
 
     async def choose(self, wish: Wish, deadline: float) -> Choice:
         """Everybody's verdict on a wish, not ordered yet."""
@@ -108,32 +124,32 @@ class Chooser:
         return Choice(
             name=name,
             strategy=strategy,
-            candidates=[verdict for verdict in verdicts if isinstance(verdict, Candidate)],
+            candidates=steady(verdict for verdict in verdicts if isinstance(verdict, Candidate)),
             rejected=tuple(verdict for verdict in verdicts if isinstance(verdict, Rejection)),
             members=members,
             seed=wish.seed if wish.seed is not None else self._around.random.getrandbits(32),
         )
 
-    async def order(self, choice: Choice, *, take: bool) -> list[Candidate]:
-        """The candidates in the order of trying; ``take`` counts the pick, with nobody in between."""
-        weights = _turn_weights(choice.name, choice.candidates)
+    async def take(self, choice: Choice) -> Turn:
+        """Pick one of the candidates, of which there is at least one, and count it, with nobody in between."""
+        turns: list[Turn] = []
+
+        def pick(served: Mapping[str, int]) -> Turn:
+            facts = self._facts(choice, served)
+            return Turn(choice, facts, choice.strategy.pick(choice.candidates, facts))
+
+        weights = _turn_weights(choice)
         if not weights:
-            return choice.strategy(choice.candidates, self._facts(choice, {}))
-        key = _turn_key(choice.name, weights)
-        if not take:
-            row = await self._store.get(_CURSORS, key)
-            return choice.strategy(
-                choice.candidates, self._facts(choice, _served(row.value if row else None))
-            )
-        ordered: list[Candidate] = []
+            return pick({})
 
         def change(before: bytes | None) -> bytes:
             served = _served(before)
-            ordered[:] = choice.strategy(choice.candidates, self._facts(choice, served))
-            return json.dumps(next_in_turn(served, ordered[0].provider, weights)).encode()
+            turns[:] = [pick(served)]
+            return json.dumps(next_in_turn(served, turns[0].first.provider, weights)).encode()
 
-        await self._store.update(_CURSORS, key, change, self._around.clock.now().timestamp())
-        return ordered
+        at = self._around.clock.now().timestamp()
+        await self._store.update(_CURSORS, _turn_key(choice.name, weights), change, at)
+        return turns[0]
 
     def _facts(self, choice: Choice, served: Mapping[str, int]) -> Facts:
         gates = {member.name: member.gate for member in choice.members}
@@ -214,12 +230,13 @@ def _served(value: bytes | None) -> dict[str, int]:
         return {}
 
 
-def _turn_weights(strategy: str, candidates: Sequence[Candidate]) -> dict[str, int]:
+def _turn_weights(choice: Choice) -> dict[str, int]:
     """Weights of the strategies that go in turn; nothing for the others."""
-    if strategy not in {"weighted_round_robin", "round_robin"}:
+    if choice.name not in {"weighted_round_robin", "round_robin"}:
         return {}
-    return {c.provider: c.weight if strategy == "weighted_round_robin" else 1 for c in candidates}
+    return {c.provider: c.weight if choice.name == "weighted_round_robin" else 1 for c in choice.candidates}
 
 
 def _turn_key(strategy: str, weights: Mapping[str, int]) -> str:
-    return f"{strategy} " + " ".join(f"{name}:{weights[name]}" for name in sorted(weights))
+    """Under which the turns of these candidates are counted; empty where nothing is."""
+    return f"{strategy} " + " ".join(f"{name}:{weights[name]}" for name in sorted(weights)) if weights else ""

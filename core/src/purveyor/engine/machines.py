@@ -9,10 +9,18 @@ from typing import TypeVar
 
 import attrs
 
+from purveyor.engine.pricing import PriceList
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.views import Show, Source, ViewStream
 from purveyor.engine.waiting import wait_until
-from purveyor.model.errors import ConflictError, InstanceNotFoundError, PurveyorError, ValidationError
+from purveyor.model.errors import (
+    ConflictError,
+    InstanceNotFoundError,
+    Outcome,
+    PurveyorError,
+    UncertainOutcomeError,
+    ValidationError,
+)
 from purveyor.model.instance import Action, Instance, InstanceStatus
 from purveyor.model.selection import Provisioned
 from purveyor.model.views import Page
@@ -22,6 +30,9 @@ from purveyor.spi.facets import ActionRequest, InstanceRequest, ListRequest
 __all__ = ["PROTECTED", "Machines"]
 
 T = TypeVar("T")
+
+_PICK_UP_SECONDS = 5.0
+"""After which a machine surely shows that it is being worked on, or is through."""
 
 PROTECTED = "protected"
 """The tag of machines that are deleted only by force."""
@@ -48,8 +59,9 @@ _GOALS: Mapping[Action, InstanceStatus] = {
 class Machines:
     """What can be done to machines that exist. Deadlines are moments of the clock, not durations."""
 
-    def __init__(self, registry: Registry, around: Surroundings) -> None:
+    def __init__(self, registry: Registry, prices: PriceList, around: Surroundings) -> None:
         self._registry = registry
+        self._prices = prices
         self._around = around
 
     def source(self, tag: str | None, seconds: float) -> Source[Instance]:
@@ -65,7 +77,8 @@ class Machines:
                     async for page in pages:
                         fresh = {one.id: one for one in page.items if one.id not in seen}
                         seen.update(fresh)
-                        show(attrs.evolve(page, items=tuple(fresh.values())))
+                        items = await self._prices.fill(member, tuple(fresh.values()), deadline=call.deadline)
+                        show(attrs.evolve(page, items=items))
 
             deadline = self._around.clock.monotonic() + seconds
             await member.gate.call("list_instances", Effect.READ, work, deadline=deadline)
@@ -78,7 +91,9 @@ class Machines:
         async def work(call: Call) -> Instance:
             return await (await member.compute()).get_instance(InstanceRequest(bare), call)
 
-        return await member.gate.call("get_instance", Effect.READ, work, deadline=deadline)
+        found = await member.gate.call("get_instance", Effect.READ, work, deadline=deadline)
+        (priced,) = await self._prices.fill(member, (found,), deadline=deadline)
+        return priced
 
     async def find(self, instance_id: str, *, deadline: float) -> Instance:
         """The machine that ``provider/id`` names, or a bare id that only one provider has."""
@@ -121,13 +136,32 @@ class Machines:
         async def work(call: Call) -> None:
             await (await member.compute()).perform_action(request, call)
 
-        await member.gate.call("perform_action", _EFFECTS.get(action, Effect.ONCE), work, deadline=deadline)
+        effect = _EFFECTS.get(action, Effect.ONCE)
+        try:
+            await member.gate.call("perform_action", effect, work, deadline=deadline)
+        except PurveyorError as error:
+            if effect is Effect.ONCE and error.outcome is Outcome.UNKNOWN:
+                raise _uncertain(error, action) from error
+            raise
         if not wait:
             return await self.get(member, bare, deadline=deadline)
-        goal = _GOALS.get(action)
-        return await self._wait(
-            member, bare, lambda one: not one.busy and goal in {None, one.status}, deadline
-        )
+        return await self._wait(member, bare, self._settled(member, action), deadline)
+
+    def _settled(self, member: Member, action: Action) -> Callable[[Instance], bool]:
+        """Whether a machine is through with an action.
+
+        A machine that is to end up as it was must be seen to move, or given time in which it surely would have.
+        """
+        goal, moved = _GOALS.get(action), action in _EFFECTS
+        surely = self._around.clock.monotonic() + min(_PICK_UP_SECONDS, member.visibility_grace)
+
+        def settled(one: Instance) -> bool:
+            nonlocal moved
+            there = not one.busy and goal in {None, one.status}
+            moved = moved or not there or self._around.clock.monotonic() >= surely
+            return there and moved
+
+        return settled
 
     async def ready(self, instance: Instance, *, deadline: float) -> Instance:
         """The machine once it runs, is not busy and has an address."""
@@ -197,6 +231,17 @@ class Machines:
             deadline=deadline,
             visibility_grace=visibility_grace,
         )
+
+
+def _uncertain(error: PurveyorError, action: Action) -> UncertainOutcomeError:
+    """What to say of an action that is done once and may have been done."""
+    return UncertainOutcomeError(
+        f"the {action.value} may have been carried out, the answer is lost ({error.message}); look before trying again",
+        provider=error.provider,
+        operation=error.operation,
+        outcome=Outcome.UNKNOWN,
+        details=error.details,
+    )
 
 
 async def _closable(pages: AsyncIterator[Page[T]]) -> AsyncGenerator[Page[T], None]:

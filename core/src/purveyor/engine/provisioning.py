@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from purveyor.engine.choosing import Choice, Chooser, Wish
+from purveyor.engine.choosing import Chooser, Turn, Wish
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.model.errors import (
     AllProvidersFailedError,
@@ -36,7 +36,7 @@ class _Search:
 
     spec: InstanceSpec
     name: str
-    order: Sequence[Candidate]
+    turn: Turn
     owner: str
     deadline: float
     attempts: list[Attempt] = attrs.field(factory=list)
@@ -66,23 +66,22 @@ class Provisioner:
         choice = await self._chooser.choose(wish, now + (deadline - now) / 2)
         if not choice.candidates:
             raise _nobody(choice.rejected)
-        orders = []
+        turns = []
         for _ in names:
-            orders.append(await self._chooser.order(choice, take=True))
-            choice.picked[orders[-1][0].provider] += 1
+            turns.append(await self._chooser.take(choice))
+            choice.picked[turns[-1].first.provider] += 1
         searches = [
-            _Search(wish.spec, name, order, owner, deadline)
-            for name, order in zip(names, orders, strict=True)
+            _Search(wish.spec, name, turn, owner, deadline) for name, turn in zip(names, turns, strict=True)
         ]
         # Whatever goes wrong with one, the others are waited for: none goes on buying unseen.
         results = await asyncio.gather(*(self._one(search) for search in searches), return_exceptions=True)
         attempts = [attempt for search in searches for attempt in search.attempts]
         found = [_result(name, result) for name, result in zip(names, results, strict=True)]
-        return _sum_up(found, attempts, choice, orders[0])
+        return _sum_up(found, attempts, turns[0])
 
     async def _one(self, search: _Search) -> Instance | PurveyorError:
         """One machine, or the error that ended the search for it."""
-        for candidate in search.order:
+        for candidate in search.turn.order():
             result, attempt = await self._attempt(search, candidate)
             search.attempts.append(attempt)
             if isinstance(result, Instance):
@@ -102,7 +101,7 @@ class Provisioner:
         _log.info("%s: creating %s (%s, %s)", member.name, search.name, candidate.plan, mark.text)
         result: Instance | PurveyorError
         try:
-            result = await self._create(member, search, candidate, mark)
+            result = _priced(await self._create(member, search, candidate, mark), candidate)
             _log.info("%s: made %s, its id is %s", member.name, search.name, result.id)
         except PurveyorError as error:
             error.details.setdefault("mark", mark.text)
@@ -128,7 +127,8 @@ class Provisioner:
             return made
 
         # Somebody else may answer at once; only the last one is worth waiting for.
-        policy = None if candidate is search.order[-1] else ONE_TRY
+        last = len(search.attempts) + 1 == len(search.turn.choice.candidates)
+        policy = None if last else ONE_TRY
         return await member.gate.call(
             "create_instance", Effect.ONCE, work, deadline=search.deadline, mark=mark, policy=policy
         )
@@ -169,6 +169,15 @@ def _result(name: str, result: Instance | BaseException) -> Instance | PurveyorE
         error.__cause__ = result
     error.details.setdefault("name", name)
     return error
+
+
+def _priced(instance: Instance, candidate: Candidate) -> Instance:
+    """At the catalogue's price, where the provider tells none with the machine."""
+    if instance.price_per_hour is not None:
+        return instance
+    return attrs.evolve(
+        instance, price_per_hour=candidate.price_per_hour, price_per_month=candidate.price_per_month
+    )
 
 
 def _request(spec: InstanceSpec, name: str, candidate: Candidate, member: Member) -> CreateRequest:
@@ -214,8 +223,7 @@ def _nobody(rejected: Sequence[Rejection]) -> NoCompatibleProvidersError:
 def _sum_up(
     results: Sequence[Instance | PurveyorError],
     attempts: Sequence[Attempt],
-    choice: Choice,
-    order: list[Candidate],
+    first: Turn,
 ) -> Provisioned:
     """What came of all of it; raises if nothing was made, doubt before everything else."""
     instances = tuple(result for result in results if isinstance(result, Instance))
@@ -226,7 +234,7 @@ def _sum_up(
         instances=instances,
         failures=failures,
         attempts=tuple(attempts),
-        explanation=choice.explanation(order),
+        explanation=first.choice.explanation(first.facts),
     )
 
 

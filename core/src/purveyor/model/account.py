@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import attrs
 
 from purveyor.model.values import Money, Raw
 
-__all__ = ["Balance", "CostItem", "CostReport", "CredentialReport", "Invoice"]
+__all__ = ["Balance", "CostItem", "CostReport", "CredentialReport", "Invoice", "calendar_month"]
 
 
 @attrs.frozen(kw_only=True)
@@ -71,6 +72,21 @@ class Invoice:
     preview: bool = False
     raw: Raw = attrs.field(default=Raw(), eq=False)
 
+    def as_item(self) -> CostItem:
+        """The whole bill as one line, for bills whose lines are not told."""
+        return CostItem(
+            description="Not invoiced yet" if self.preview else f"Invoice {self.id}",
+            amount=self.amount,
+            start=self.period_start,
+            end=self.period_end,
+            raw=self.raw,
+        )
+
+
+def calendar_month(year: int, month: int) -> tuple[datetime, datetime]:
+    """First moment of a month, and first moment after it."""
+    return datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+
 
 @attrs.frozen(kw_only=True)
 class CostItem:
@@ -92,6 +108,14 @@ class CostItem:
     raw: Raw = attrs.field(default=Raw(), eq=False)
 
 
+def _sums(items: Iterable[CostItem]) -> tuple[Money, ...]:
+    sums: dict[str, Money] = {}
+    for item in items:
+        known = sums.get(item.amount.currency)
+        sums[item.amount.currency] = item.amount if known is None else known + item.amount
+    return tuple(sums.values())
+
+
 @attrs.frozen(kw_only=True)
 class CostReport:
     """Cost and use of a period, item by item.
@@ -99,11 +123,13 @@ class CostReport:
     Attributes:
         start: First moment of the period.
         end: First moment after it.
-        total: One sum for each currency.
+        total: One sum for each currency; that of the items unless it is given.
     """
 
     provider: str
     start: datetime
     end: datetime
     items: tuple[CostItem, ...] = ()
-    total: tuple[Money, ...] = ()
+    total: tuple[Money, ...] = attrs.field(
+        default=attrs.Factory(lambda report: _sums(report.items), takes_self=True)
+    )

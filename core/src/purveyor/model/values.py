@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
 import attrs
 
-__all__ = ["GiB", "KiB", "MiB", "Money", "Raw", "Secret", "TiB"]
+__all__ = ["GiB", "KiB", "MiB", "Money", "Raw", "Secret", "TiB", "in_utc"]
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -98,3 +100,14 @@ class Raw:
 
     def __bool__(self) -> bool:
         return bool(self.data)
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """A moment in UTC, which is meant where it names no zone; None where the calendar has no such moment."""
+    if moment is None or moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    with suppress(OverflowError):
+        return moment.astimezone(UTC)
+    return None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import attrs
 
-__all__ = ["LimiterState", "retry_after"]
+__all__ = ["LimiterState", "retry_after", "until_reset"]
 
 _WINDOW = 3600.0
 """Longest wait that a reset time may ask for, in seconds; what is beyond is a clock that is wrong."""
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _DAY = 24 * 3600.0
 """Longest time that ``Retry-After`` may keep us away, in seconds; a server cannot park us for good."""
 
@@ -48,7 +50,7 @@ class LimiterState:
     def learned(self, status: int, headers: Mapping[str, str], now: float, today: datetime) -> LimiterState:
         """After an answer with these headers (names in lower case)."""
         remaining = _number(headers, "ratelimit-remaining")
-        resets_at = now + _until_reset(_number(headers, "ratelimit-reset"), today)
+        resets_at = now + (until_reset(headers, today) or 1.0)
         pause = retry_after(headers, today) if status == 429 else None
         blocked_until = max(self.blocked_until, now + min(pause, _DAY) if pause else 0.0)
         if remaining is None:
@@ -57,16 +59,31 @@ class LimiterState:
 
 
 def retry_after(headers: Mapping[str, str], today: datetime) -> float | None:
-    """Seconds that ``Retry-After`` asks for, given as seconds or as a date; None where it says nothing sensible."""
+    """Seconds that ``Retry-After`` asks for, given as seconds or as a date; None where it says nothing sensible.
+
+    Args:
+        headers: Names in lower case.
+        today: The time of day; aware.
+    """
     text = headers.get("retry-after", "").strip()
-    seconds: float | None = None
-    with contextlib.suppress(ValueError):
-        seconds = float(text)
-    if seconds is None:
-        with contextlib.suppress(ValueError, TypeError, OverflowError):
-            moment = parsedate_to_datetime(text)
-            seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - today).total_seconds()
-    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        moment = parsedate_to_datetime(text)
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - today).total_seconds())
+    return None
+
+
+def until_reset(headers: Mapping[str, str], today: datetime) -> float | None:
+    """Seconds until a used up limit is whole again, at least one; None where the headers say nothing sensible.
+
+    A reset is a time of day in seconds since 1970, or seconds from now; both have been seen in the past.
+    """
+    reset = _number(headers, "ratelimit-reset")
+    if reset is None or reset < 0:
+        return None
+    seconds = reset - today.timestamp() if reset > 10_000_000 else reset
+    return min(max(seconds, 1.0), _WINDOW)
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
@@ -76,11 +93,3 @@ def _number(headers: Mapping[str, str], name: str) -> float | None:
             if math.isfinite(number):
                 return number
     return None
-
-
-def _until_reset(reset: float | None, today: datetime) -> float:
-    """A reset is a time of day in seconds since 1970, or seconds from now; both have been seen in the past."""
-    if reset is None:
-        return 1.0
-    seconds = reset - today.timestamp() if reset > 10_000_000 else reset
-    return min(max(seconds, 1.0), _WINDOW)

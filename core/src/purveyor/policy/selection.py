@@ -1,4 +1,4 @@
-"""Strategies: pure functions that put candidates into the order in which they are tried.
+"""Strategies: pure decisions about the order in which candidates are tried.
 
 Every strategy gets the same facts and may use any of them. The order is total and repeats: ties fall to priority,
 then to the name.
@@ -7,8 +7,10 @@ then to the name.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import attrs
 
@@ -23,6 +25,7 @@ __all__ = [
     "in_turn",
     "next_in_turn",
     "normalise_strategy",
+    "steady",
 ]
 
 
@@ -47,106 +50,125 @@ class Facts:
     seed: int = 0
 
 
-Strategy = Callable[[Sequence[Candidate], Facts], list[Candidate]]
+Ranks = Callable[[Sequence[Candidate], Facts], Sequence[Any]]
+"""A rank for each candidate, side by side; the lowest comes first."""
 
 
-def _steady(candidate: Candidate) -> tuple[int, str]:
-    return candidate.priority, candidate.provider
+@attrs.frozen
+class Strategy:
+    """One way to put candidates into order.
+
+    Attributes:
+        ranks: How it ranks them.
+        note: Why a candidate stands where it stands.
+    """
+
+    ranks: Ranks
+    note: Callable[[Candidate, Facts], str]
+
+    def __call__(self, candidates: Iterable[Candidate], facts: Facts) -> list[Candidate]:
+        """All of them in the order in which they are tried, each with the reason."""
+        known = steady(candidates)
+        ranked = sorted(zip(self.ranks(known, facts), known, strict=True), key=itemgetter(0))
+        return [attrs.evolve(candidate, note=self.note(candidate, facts)) for _, candidate in ranked]
+
+    def pick(self, candidates: Sequence[Candidate], facts: Facts) -> Candidate:
+        """Who comes first; the others are not put into order for it.
+
+        Args:
+            candidates: At least one, as ``steady`` gives them.
+            facts: What else counts.
+        """
+        ranks = self.ranks(candidates, facts)
+        return candidates[ranks.index(min(ranks))]
 
 
-def _priority(candidates: Sequence[Candidate], _facts: Facts) -> list[Candidate]:
-    return sorted((_note(c, f"priority {c.priority}") for c in candidates), key=_steady)
+def steady(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """By priority, then by name: the order that candidates of one rank keep."""
+    return sorted(candidates, key=attrgetter("priority", "provider"))
 
 
-def _default(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
+def _by_priority(candidates: Sequence[Candidate], _facts: Facts) -> list[int]:
+    return [candidate.priority for candidate in candidates]
+
+
+def _by_default(candidates: Sequence[Candidate], facts: Facts) -> list[int]:
     """The default provider, then others of the default type, then the rest; each by priority."""
+    provider, kind = facts.default_provider, facts.default_type
+    return [0 if one.provider == provider else 1 if one.type == kind else 2 for one in candidates]
 
-    def rank(candidate: Candidate) -> int:
-        if candidate.provider == facts.default_provider:
-            return 0
-        return 1 if candidate.type == facts.default_type else 2
 
+def _default_note(candidate: Candidate, facts: Facts) -> str:
     notes = ("the default provider", "of the default type", "beside the default")
-    return sorted((_note(c, notes[rank(c)]) for c in candidates), key=lambda c: (rank(c), _steady(c)))
+    return notes[_by_default([candidate], facts)[0]]
 
 
-def _lowest_price(candidates: Sequence[Candidate], _facts: Facts) -> list[Candidate]:
-    def key(candidate: Candidate) -> tuple[str, Decimal]:
-        price = candidate.price_per_hour
-        return (price.currency, price.amount) if price else ("~", Decimal(0))
-
-    return sorted(
-        (_note(c, f"{c.price_per_hour or 'no price'} an hour") for c in candidates),
-        key=lambda c: (key(c), _steady(c)),
-    )
+def _by_price(candidates: Sequence[Candidate], _facts: Facts) -> list[tuple[str, Decimal]]:
+    """Each currency for itself; those without a price last."""
+    prices = (candidate.price_per_hour for candidate in candidates)
+    return [(price.currency, price.amount) if price else _NO_PRICE for price in prices]
 
 
-def _least_inflight(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
-    def count(candidate: Candidate) -> int:
-        return facts.inflight.get(candidate.provider, 0)
-
-    return sorted(
-        (_note(c, f"{count(c)} in flight") for c in candidates), key=lambda c: (count(c), _steady(c))
-    )
+_NO_PRICE = ("~", Decimal(0))
 
 
-def _lowest_latency(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
+def _by_inflight(candidates: Sequence[Candidate], facts: Facts) -> list[int]:
+    return [facts.inflight.get(candidate.provider, 0) for candidate in candidates]
+
+
+def _by_latency(candidates: Sequence[Candidate], facts: Facts) -> list[float]:
     """Unmeasured ones come first, so that everyone is measured once."""
-
-    def seconds(candidate: Candidate) -> float:
-        return facts.latency.get(candidate.provider, 0.0)
-
-    def told(candidate: Candidate) -> str:
-        return (
-            f"{seconds(candidate) * 1000:.0f} ms"
-            if candidate.provider in facts.latency
-            else "not measured yet"
-        )
-
-    return sorted((_note(c, told(c)) for c in candidates), key=lambda c: (seconds(c), _steady(c)))
+    return [facts.latency.get(candidate.provider, 0.0) for candidate in candidates]
 
 
-def _random(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
-    """By chance, heavier ones earlier: weighted sampling without replacement."""
-    chance = random.Random(facts.seed)  # noqa: S311 - fairness, not secrecy
-    drawn = {c.provider: chance.random() ** (1 / c.weight) for c in sorted(candidates, key=_steady)}
-    return sorted(
-        (_note(c, f"drawn, weight {c.weight}") for c in candidates), key=lambda c: -drawn[c.provider]
-    )
+def _latency_note(candidate: Candidate, facts: Facts) -> str:
+    seconds = facts.latency.get(candidate.provider)
+    return "not measured yet" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
-def _weighted_round_robin(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
-    ordered = []
-    left = {c.provider: c for c in candidates}
-    turns = in_turn({name: c.weight for name, c in left.items()}, facts.served)
-    for name in turns:
-        candidate = left[name]
-        ordered.append(_note(candidate, f"weight {candidate.weight}, served {facts.served.get(name, 0)}"))
-    return ordered
+def _by_chance(candidates: Sequence[Candidate], facts: Facts) -> list[float]:
+    """Heavier ones earlier: weighted sampling without replacement."""
+    draw = random.Random(facts.seed).random  # noqa: S311 - fairness, not secrecy
+    return [-(draw() ** (1 / candidate.weight)) for candidate in candidates]
 
 
-def _round_robin(candidates: Sequence[Candidate], facts: Facts) -> list[Candidate]:
-    by_name = {c.provider: c for c in candidates}
-    turns = in_turn(dict.fromkeys(by_name, 1), facts.served)
-    return [_note(by_name[name], f"served {facts.served.get(name, 0)}") for name in turns]
+def _by_turn(candidates: Sequence[Candidate], facts: Facts) -> list[int]:
+    return [facts.served.get(candidate.provider, 0) for candidate in candidates]
 
 
-def in_turn(weights: Mapping[str, int], served: Mapping[str, int]) -> list[str]:
+def _by_weighted_turn(candidates: Sequence[Candidate], facts: Facts) -> list[int]:
+    return _deadlines([candidate.weight for candidate in candidates], _by_turn(candidates, facts))
+
+
+def _weight_note(candidate: Candidate, facts: Facts) -> str:
+    return f"weight {candidate.weight}, {_served_note(candidate, facts)}"
+
+
+def _served_note(candidate: Candidate, facts: Facts) -> str:
+    return f"served {facts.served.get(candidate.provider, 0)}"
+
+
+def _deadlines(weights: Sequence[int], turns: Sequence[int]) -> list[int]:
     """Whose turn it is, by earliest deadline.
 
     The k-th turn of a share s belongs into the slots from floor((k-1)/s) to ceil(k/s). Among the turns whose window
     has opened, the one that closes first comes first; this keeps every count within one of its share after any number
     of picks (Baruah et al., *Proportionate progress*, 1996).
     """
-    total, slot = sum(weights.values()), sum(served.get(name, 0) for name in weights)
+    total, following = sum(weights), sum(turns) + 1
+    rest, late = total - 1, (max(turns, default=0) + 2) * total  # no window closes as late as that
+    return [
+        # ceil((turn + 1) / share) - 1, later if the window has not opened; whether it has is asked without dividing.
+        ((due := turn * total) + rest) // weight + (0 if due < following * weight else late)
+        for weight, turn in zip(weights, turns, strict=True)
+    ]
 
-    def key(name: str) -> tuple[bool, int, str]:
-        weight, turn = weights[name], served.get(name, 0)
-        opens = turn * total // weight
-        closes = -(-(turn + 1) * total // weight)
-        return opens > slot, closes, name
 
-    return sorted(weights, key=key)
+def in_turn(weights: Mapping[str, int], served: Mapping[str, int]) -> list[str]:
+    """Whose turn it is, and who would be next if it were not there; the same deadline falls to the name."""
+    names = sorted(weights)
+    ranks = _deadlines([weights[name] for name in names], [served.get(name, 0) for name in names])
+    return [name for _, name in sorted(zip(ranks, names, strict=True))]
 
 
 def next_in_turn(served: Mapping[str, int], chosen: str, weights: Mapping[str, int]) -> dict[str, int]:
@@ -157,21 +179,21 @@ def next_in_turn(served: Mapping[str, int], chosen: str, weights: Mapping[str, i
     return dict.fromkeys(weights, 0) if done else counts
 
 
-def _note(candidate: Candidate, note: str) -> Candidate:
-    return attrs.evolve(candidate, note=note)
-
+_PRIORITY = Strategy(_by_priority, lambda one, _: f"priority {one.priority}")
 
 STRATEGIES: Mapping[str, Strategy] = {
-    "capability": _priority,
-    "default": _default,
-    "explicit": _priority,
-    "least_inflight": _least_inflight,
-    "lowest_latency": _lowest_latency,
-    "lowest_price": _lowest_price,
-    "priority": _priority,
-    "random": _random,
-    "round_robin": _round_robin,
-    "weighted_round_robin": _weighted_round_robin,
+    "capability": _PRIORITY,
+    "default": Strategy(_by_default, _default_note),
+    "explicit": _PRIORITY,
+    "least_inflight": Strategy(
+        _by_inflight, lambda one, facts: f"{facts.inflight.get(one.provider, 0)} in flight"
+    ),
+    "lowest_latency": Strategy(_by_latency, _latency_note),
+    "lowest_price": Strategy(_by_price, lambda one, _: f"{one.price_per_hour or 'no price'} an hour"),
+    "priority": _PRIORITY,
+    "random": Strategy(_by_chance, lambda one, _: f"drawn, weight {one.weight}"),
+    "round_robin": Strategy(_by_turn, _served_note),
+    "weighted_round_robin": Strategy(_by_weighted_turn, _weight_note),
 }
 """``capability`` and ``explicit`` narrow the candidates before they are ordered; what is left goes by priority."""
 

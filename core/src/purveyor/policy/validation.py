@@ -14,6 +14,7 @@ NAME_RULE = "3 to 63 letters, digits and single hyphens, beginning with a letter
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _SSH_KEY = re.compile(r"(?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+(?: .*)?")
 _TAG = re.compile(r"[A-Za-z0-9:_-]{3,50}")
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 
 def instance_names(name: str, count: int) -> list[str]:
@@ -44,6 +45,9 @@ def validate_spec(spec: InstanceSpec) -> None:
                 f"this one begins with {key.strip()[:12]!r}",
                 field="ssh_keys",
             )
+    for field, text in (("user_data", spec.user_data or ""), *(("ssh_keys", key) for key in spec.ssh_keys)):
+        if _NO_TEXT.search(text):
+            raise ValidationError(f"{field} holds a NUL or half a character, which no text has", field=field)
     for tag in spec.tags:
         _check("tags", tag, _TAG.fullmatch, "3 to 50 letters, digits, colons, hyphens and underscores")
     if isinstance(spec.plan, Needs):

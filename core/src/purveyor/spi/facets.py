@@ -15,6 +15,7 @@ import attrs
 from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
 from purveyor.model.catalog import App, Image, Plan, Region
 from purveyor.model.instance import Action, Instance
+from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Mark
 
@@ -31,6 +32,8 @@ __all__ = [
     "InstanceRequest",
     "ListRequest",
     "MarkRequest",
+    "Metrics",
+    "MetricsRequest",
     "Provider",
 ]
 
@@ -105,6 +108,23 @@ class CostRequest:
 
     start: datetime
     end: datetime
+
+    def touches(self, start: datetime | None, end: datetime | None) -> bool:
+        """Whether something was there within the period; what has no bounds was always there."""
+        return (start is None or start < self.end) and (end is None or end > self.start)
+
+
+@attrs.frozen(kw_only=True)
+class MetricsRequest:
+    """Resources that fit.
+
+    Attributes:
+        ids: Only these, by the ids that their metrics carry; None means all.
+        kinds: Only these; None means all.
+    """
+
+    ids: frozenset[str] | None = None
+    kinds: frozenset[ResourceKind] | None = None
 
 
 @runtime_checkable
@@ -208,10 +228,20 @@ class Billing(Protocol):
         ...
 
 
+@runtime_checkable
+class Metrics(Protocol):
+    """What is in use."""
+
+    def list_metrics(self, request: MetricsRequest, call: Call) -> AsyncIterator[Page[ResourceMetrics]]:
+        """Stream what each resource uses now, each once; one that cannot be read is an error of its page."""
+        ...
+
+
 FACETS: Mapping[str, type] = {
     "compute": Compute,
     "catalog": Catalog,
     "credentials": Credentials,
     "billing": Billing,
+    "metrics": Metrics,
 }
 """Facet names, as descriptors and commands show them."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
-from purveyor.model.errors import ConfigurationError, Outcome, ProtocolMismatchError, ValidationError
+from purveyor.model.errors import (
+    ConfigurationError,
+    InstanceNotFoundError,
+    Outcome,
+    ProtocolMismatchError,
+    PurveyorError,
+    ValidationError,
+)
 
 __all__ = [
     "checked_base",
@@ -15,9 +23,12 @@ __all__ = [
     "checked_method",
     "checked_path",
     "checked_proxy",
+    "checked_query",
     "link_params",
+    "numbered_path",
     "origin",
     "path",
+    "unsendable",
 ]
 
 _PATH = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:%/-]*", re.ASCII)
@@ -42,12 +53,37 @@ def path(template: str, *parts: object) -> str:
 def _segment(part: object) -> str:
     text = str(part)
     if text in {"", ".", ".."} or _UNFIT.search(text):
-        raise _unsendable(f"{text!r:.80} cannot be a part of a path", "path")
+        raise unsendable(f"{text!r:.80} cannot be a part of a path", "path")
     return quote(text, safe="")
 
 
-def _unsendable(message: str, field: str) -> ValidationError:
-    return ValidationError(message, field=field, outcome=Outcome.NOT_SENT)
+def numbered_path(template: str, machine: str) -> str:
+    """Path of one machine whose ids are numbers, so that nothing else finds its way into the path of a deletion.
+
+    Raises:
+        InstanceNotFoundError: No machine has such an id.
+    """
+    if not re.fullmatch("[0-9]+", machine):
+        raise unsendable(
+            f"no machine has the id {machine!r:.80}; ids are numbers", "id", InstanceNotFoundError
+        )
+    return path(template, machine)
+
+
+def unsendable(message: str, field: str, kind: type[PurveyorError] = ValidationError) -> PurveyorError:
+    """The error for a request that is not sent because a field of it is wrong."""
+    return kind(message, field=field, outcome=Outcome.NOT_SENT)
+
+
+def checked_query(params: Mapping[str, str | int] | None) -> str:
+    """The query of a request, with its question mark if there is one.
+
+    Raises:
+        ValidationError: It holds what is no character.
+    """
+    with suppress(UnicodeEncodeError):
+        return f"?{urlencode(params, quote_via=quote)}" if params else ""
+    raise unsendable("the query holds what is no character", "params")
 
 
 def checked_path(text: str) -> str:
@@ -58,14 +94,14 @@ def checked_path(text: str) -> str:
     """
     if not _PATH.fullmatch(text) or _DOTS.search(text):
         reason = "start with one slash, encode each part with path(), give the query as params"
-        raise _unsendable(f"not a path below the base URL ({reason})", "path")
+        raise unsendable(f"not a path below the base URL ({reason})", "path")
     return text
 
 
 def checked_method(text: str) -> str:
     """The method, if it is a plain word."""
     if not (text.isascii() and text.isalpha()):
-        raise _unsendable("not an HTTP method", "method")
+        raise unsendable("not an HTTP method", "method")
     return text.upper()
 
 
@@ -76,9 +112,9 @@ def checked_header(name: str, value: str) -> tuple[str, str]:
         ValidationError: Name or value hold what a header must not; the value is never shown.
     """
     if not _NAME.fullmatch(name):
-        raise _unsendable("not a header name", "headers")
+        raise unsendable("not a header name", "headers")
     if not _VALUE.fullmatch(value):
-        raise _unsendable(
+        raise unsendable(
             f"header {name} holds a line break or another character that no header may hold", "headers"
         )
     return name.lower(), value

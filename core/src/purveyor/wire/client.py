@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from json import dumps
 from typing import Any
-from urllib.parse import quote, urlencode
 
-from purveyor.model.errors import CallTimeoutError, Outcome, ProtocolMismatchError, PurveyorError
+from purveyor.model.errors import (
+    CallTimeoutError,
+    ConfigurationError,
+    Outcome,
+    ProtocolMismatchError,
+    PurveyorError,
+)
 from purveyor.model.values import MiB, Secret
+from purveyor.policy.limits import retry_after, until_reset
 from purveyor.spi.call import Call, Context, Effect, Exchange
-from purveyor.wire.address import checked_base, checked_header, checked_method, checked_path, checked_proxy
+from purveyor.wire.address import (
+    checked_base,
+    checked_header,
+    checked_method,
+    checked_path,
+    checked_proxy,
+    checked_query,
+)
+from purveyor.wire.bodies import encoded
 from purveyor.wire.body import read_body
-from purveyor.wire.failures import from_status, outcome_of, retry_after
+from purveyor.wire.failures import from_status, outcome_of
 from purveyor.wire.response import Response
 from purveyor.wire.transport import Request, Transport, read
 
-__all__ = ["BearerAuth", "Client"]
+__all__ = ["BasicAuth", "BearerAuth", "Client"]
 
 _DEFAULTS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "purveyor"}
 
@@ -46,6 +60,32 @@ class BearerAuth:
         return f"BearerAuth({self._header}: ****)"
 
 
+class BasicAuth:
+    """A user name and a password that go into a header of each request.
+
+    Args:
+        username: The user name; it cannot hold a colon.
+        password: The password.
+
+    Raises:
+        ConfigurationError: The user name holds a colon.
+    """
+
+    def __init__(self, username: str, password: Secret) -> None:
+        if ":" in username:
+            raise ConfigurationError("a user name must not hold a colon", field="username")
+        self._username, self._password = username, password
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Name and value of the header, with the password in it: pass it on, never store or print it."""
+        text = f"{self._username}:{self._password.reveal()}"
+        return "Authorization", f"Basic {b64encode(text.encode()).decode()}"
+
+    def __repr__(self) -> str:
+        return "BasicAuth(****)"
+
+
 class Client:
     """Exchanges with one origin, under one credential.
 
@@ -66,7 +106,7 @@ class Client:
         ctx: Context,
         *,
         base_url: str,
-        auth: BearerAuth | None = None,
+        auth: BearerAuth | BasicAuth | None = None,
         translate: Callable[[Response], PurveyorError | None] | None = None,
         headers: Mapping[str, str] | None = None,
         max_body: int = 16 * MiB,
@@ -138,16 +178,15 @@ class Client:
         json: Any,
         headers: Mapping[str, str] | None,
     ) -> Request:
-        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         kind = {} if json is None else {"content-type": "application/json"}
         credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
         return Request(
             method=checked_method(method),
             path=checked_path(path),
-            url=self._base + path + query,
+            url=self._base + path + checked_query(params),
             operation=operation,
             headers=self._headers | kind | _checked(headers) | credential,
-            body=None if json is None else _encoded(json),
+            body=None if json is None else encoded(json),
             fresh=effect is not Effect.READ,
         )
 
@@ -186,9 +225,17 @@ class Client:
             return
         error = self._translated(response) or from_status(response)
         error.outcome = error.outcome or outcome_of(response.status)
-        if error.retry_after is None and (response.status == 429 or response.status >= 500):
-            error.retry_after = retry_after(response.headers, self._ctx.clock.now())
+        if error.retry_after is None:
+            error.retry_after = self._wait(response)
         raise error
+
+    def _wait(self, response: Response) -> float | None:
+        """Seconds until requests are taken again, where the answer tells."""
+        if response.status != 429 and response.status < 500:
+            return None
+        now = self._ctx.clock.now()
+        asked = retry_after(response.headers, now)
+        return until_reset(response.headers, now) if asked is None and response.status == 429 else asked
 
     def _translated(self, response: Response) -> PurveyorError | None:
         try:
@@ -207,7 +254,3 @@ def _joined(headers: Mapping[str, str]) -> dict[str, str]:
         known = joined.get(name.lower())
         joined[name.lower()] = value if known is None else f"{known}, {value}"
     return joined
-
-
-def _encoded(value: Any) -> bytes:
-    return dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from http import HTTPStatus
 
 import aiohttp
@@ -14,6 +12,7 @@ from purveyor.model.errors import (
     ApiError,
     CallTimeoutError,
     ConflictError,
+    InvalidActionError,
     InvalidCredentialsError,
     NotFoundError,
     Outcome,
@@ -24,10 +23,20 @@ from purveyor.model.errors import (
     RateLimitError,
     ValidationError,
 )
+from purveyor.spi.call import Effect
 from purveyor.wire.address import origin
 from purveyor.wire.response import Response
 
-__all__ = ["FOREIGN", "from_foreign", "from_status", "outcome_of", "retry_after"]
+__all__ = [
+    "FOREIGN",
+    "AlreadySoError",
+    "content_if_so",
+    "from_foreign",
+    "from_status",
+    "kind_of",
+    "one_line",
+    "outcome_of",
+]
 
 _REFUSED = frozenset({400, 401, 403, 404, 422, 429})
 
@@ -91,8 +100,12 @@ def from_status(response: Response) -> PurveyorError:
     if response.status < 400:
         target = origin(response.headers.get("location", ""))
         return ProtocolMismatchError(f"{told} and leads to {target}; redirects are not followed")
-    kind = _BY_STATUS.get(response.status, ApiError if response.status < 500 else ProviderUnavailableError)
-    return kind(told)
+    return kind_of(response.status)(told)
+
+
+def kind_of(status: int) -> type[PurveyorError]:
+    """What a status of 400 or more means, where the plugin knows nothing better."""
+    return _BY_STATUS.get(status, ApiError if status < 500 else ProviderUnavailableError)
 
 
 def _words(status: int) -> str:
@@ -107,19 +120,16 @@ def outcome_of(status: int) -> Outcome:
     return Outcome.REFUSED if status in _REFUSED else Outcome.UNKNOWN
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait that the server asked for; None if it did not or cannot be understood.
+def one_line(texts: Iterable[str]) -> str:
+    """A vendor's own words, for an error: one line, and not for ever."""
+    line = " ".join("; ".join(texts).split())
+    return line if len(line) <= 200 else line[:199] + "…"
 
-    Args:
-        headers: Names in lower case.
-        now: The time of day; aware.
-    """
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value, re.ASCII):
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+
+class AlreadySoError(InvalidActionError):
+    """The machine is in the state that the action leads to, or cannot be led out of."""
+
+
+def content_if_so(effect: Effect) -> AbstractContextManager[None]:
+    """Lets ``AlreadySoError`` count as success where the effect is to reach a state, and pass where it is not."""
+    return suppress(AlreadySoError) if effect is Effect.CONVERGE else nullcontext()

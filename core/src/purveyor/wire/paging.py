@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import attrs
@@ -33,7 +33,7 @@ class Fetched(Generic[T]):
 
 async def by_page(
     fetch: Callable[[int], Awaitable[Fetched[T]]], *, overlap: int = 1, max_pages: int = 10_000
-) -> AsyncIterator[Fetched[T]]:
+) -> AsyncGenerator[Fetched[T], None]:
     """Walk through pages that are numbered from 1.
 
     As long as pages tell how many there are, the newest of these numbers counts; without it the walk goes on while
@@ -69,7 +69,7 @@ async def by_page(
 
 async def by_cursor(
     fetch: Callable[[str | None], Awaitable[Fetched[T]]], *, max_pages: int = 10_000
-) -> AsyncIterator[Fetched[T]]:
+) -> AsyncGenerator[Fetched[T], None]:
     """Walk through pages where each one names the next.
 
     Args:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from msgspec.json import Decoder
 
-from purveyor.plugin import Call, Effect, InstanceNotFoundError, Outcome
-from purveyor.wire import Client, Fetched, Response, by_page, path
+from purveyor.plugin import Call, Effect
+from purveyor.wire import Client, Fetched, Response, Row, Walk, by_page, numbered_path, path
 from purveyor_digitalocean import _decoding as decoding
-from purveyor_digitalocean._decoding import Kind, Row, Walk, read_list, read_one
+from purveyor_digitalocean._decoding import Kind, read_list, read_one
 from purveyor_digitalocean._rows import (
     Account,
     Action,
@@ -45,12 +44,7 @@ _PREVIEW: Decoder[InvoicePreview | None] = Decoder(InvoicePreview | None)
 
 
 def _droplet(droplet_id: str) -> str:
-    """Path of one droplet; ids are numbers, and nothing else may find its way into the path of a deletion."""
-    if not re.fullmatch("[0-9]+", droplet_id):
-        raise InstanceNotFoundError(
-            f"no droplet has the id {droplet_id!r}; ids are numbers", field="id", outcome=Outcome.NOT_SENT
-        )
-    return path("/v2/droplets/{}", droplet_id)
+    return numbered_path("/v2/droplets/{}", droplet_id)
 
 
 class Api:
@@ -202,4 +196,4 @@ class Api:
             query: dict[str, str | int] = {**(filters or {}), "page": page, "per_page": decoding.PER_PAGE}
             return read_list(await self._get(call, operation, route, query), kind)
 
-        return cast("Walk[R]", by_page(fetch, overlap=overlap))
+        return by_page(fetch, overlap=overlap)

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from purveyor.plugin import (
-    Action,
-    ActionRequest,
-    CreateRequest,
-    Effect,
-    InvalidActionError,
-    KiB,
-    Mark,
-    Outcome,
-    ValidationError,
-)
+from purveyor.plugin import Action, ActionRequest, CreateRequest, Effect, KiB, Mark
+from purveyor.wire import Deed, checked_extra, flag, machine_tags, user_data_bytes
 from purveyor_digitalocean._config import Settings
+from purveyor_digitalocean._mapping import places
 
 __all__ = ["action_body", "create_body"]
 
@@ -27,57 +17,48 @@ _RESERVED = frozenset({"name", "names", "size", "image", "region"})
 """What the request itself says; ``names`` would even make several machines."""
 
 
-@attrs.frozen
-class Deed:
-    """What one of our actions is called here.
-
-    Attributes:
-        type: DigitalOcean's word.
-        effect: What repeating it would do.
-        needs: Our parameter to the API's field, for what must be given.
-    """
-
-    type: str
-    effect: Effect
-    needs: Mapping[str, str] = attrs.field(factory=dict)
-
-
 DEEDS: Mapping[Action, Deed] = {
     Action.START: Deed("power_on", Effect.CONVERGE),
     Action.STOP: Deed("shutdown", Effect.CONVERGE),
     Action.POWER_OFF: Deed("power_off", Effect.CONVERGE),
     Action.REBOOT: Deed("reboot", Effect.ONCE),
     Action.POWER_CYCLE: Deed("power_cycle", Effect.ONCE),
-    Action.RESIZE: Deed("resize", Effect.ONCE, {"plan": "size"}),
+    Action.RESIZE: Deed("resize", Effect.ONCE, {"plan": "size"}, {"disk": "disk"}),
     Action.REBUILD: Deed("rebuild", Effect.ONCE, {"image": "image"}),
     Action.SNAPSHOT: Deed("snapshot", Effect.ONCE, {"name": "name"}),
     Action.RENAME: Deed("rename", Effect.CONVERGE, {"name": "name"}),
 }
 
 
-def create_body(request: CreateRequest, settings: Settings, mark: Mark | None) -> dict[str, Any]:
+def create_body(
+    request: CreateRequest, settings: Settings, mark: Mark | None, home: str | None = None
+) -> dict[str, Any]:
     """What makes one machine, but for its SSH keys.
+
+    Args:
+        request: What is wanted.
+        settings: The account's settings.
+        mark: What the machine must carry.
+        home: Slug or place of the region that the VPC of the settings is in; None where that is not said.
 
     Raises:
         ValidationError: It cannot be made this way.
     """
-    if mark is None:
-        raise _wrong("mark", "a machine without a mark could not be found again")
-    clash = _RESERVED & request.extra.keys()
-    if clash:
-        raise _wrong("per_provider", f"{min(clash)} is said by the request itself")
-    tags = (*settings.tags, *request.tags, *request.extra.get("tags", ()), mark.text)
+    own = {
+        "region": request.region,
+        "vpc_uuid": settings.vpc_uuid if _is_at_home(request.region, home) else None,
+        "user_data": _user_data(request.user_data),
+    }
     return {
         "name": request.name,
         "size": request.plan,
         "image": _image(request.image),
-        **_place(request, settings),
         "ipv6": settings.ipv6,
         "monitoring": settings.monitoring,
         "backups": settings.backups,
-        **_user_data(request.user_data),
-        **request.extra,
-        "tags": list(dict.fromkeys(tags)),
+        **{key: value for key, value in own.items() if value is not None},
+        **checked_extra(request, _RESERVED),
+        "tags": machine_tags(request, settings.tags, mark),
     }
 
 
@@ -86,22 +67,13 @@ def _image(image: str) -> str | int:
     return int(image) if image.isascii() and image.isdigit() else image
 
 
-def _place(request: CreateRequest, settings: Settings) -> dict[str, str]:
-    region = request.region or settings.region
-    # A VPC belongs to one region.
-    vpc = settings.vpc_uuid if region == settings.region else None
-    return {key: value for key, value in (("region", region), ("vpc_uuid", vpc)) if value is not None}
+def _is_at_home(region: str | None, home: str | None) -> bool:
+    """A VPC belongs to one region; where nobody says which, DigitalOcean tells whether it is the right one."""
+    return region is None or home is None or home.lower() in {region, *places(region)}
 
 
-def _user_data(text: str | None) -> dict[str, str]:
-    if text is None:
-        return {}
-    size = len(text.encode())
-    if size > _USER_DATA_LIMIT:
-        error = _wrong("user_data", f"user_data has {size} bytes; DigitalOcean takes {_USER_DATA_LIMIT}")
-        error.details.update(size=size, limit=_USER_DATA_LIMIT)
-        raise error
-    return {"user_data": text}
+def _user_data(text: str | None) -> str | None:
+    return None if text is None else user_data_bytes(text, _USER_DATA_LIMIT, "DigitalOcean").decode()
 
 
 def action_body(request: ActionRequest) -> tuple[Effect, dict[str, Any]]:
@@ -111,30 +83,7 @@ def action_body(request: ActionRequest) -> tuple[Effect, dict[str, Any]]:
         InvalidActionError: A parameter is missing or none of the action's.
     """
     deed = DEEDS[request.action]
-    given = dict(request.parameters)
-    body: dict[str, Any] = {"type": deed.type}
-    for parameter, field in deed.needs.items():
-        if not given.get(parameter):
-            raise _unfit(parameter, f"{request.action.value} needs the parameter {parameter}")
-        body[field] = given.pop(parameter)
-    if request.action is Action.REBUILD:
-        body["image"] = _image(body["image"])
+    body: dict[str, Any] = {"type": deed.name}
     if request.action is Action.RESIZE:
-        body["disk"] = _flag("disk", given.pop("disk", "false"))
-    if given:
-        raise _unfit(min(given), f"{request.action.value} has no parameter {min(given)}")
-    return deed.effect, body
-
-
-def _flag(parameter: str, value: str) -> bool:
-    if value not in {"true", "false"}:
-        raise _unfit(parameter, f"{parameter} is true or false")
-    return value == "true"
-
-
-def _wrong(field: str, message: str) -> ValidationError:
-    return ValidationError(message, field=field, outcome=Outcome.NOT_SENT)
-
-
-def _unfit(parameter: str, message: str) -> InvalidActionError:
-    return InvalidActionError(message, field=parameter, outcome=Outcome.NOT_SENT)
+        body["disk"] = False
+    return deed.effect, body | deed.fields(request, {"image": _image, "disk": flag("disk")})

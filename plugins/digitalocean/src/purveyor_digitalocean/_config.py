@@ -18,10 +18,8 @@ class Settings:
 
     Attributes:
         token: Personal access token (``dop_v1_…``); the README lists the scopes that it needs.
-        region: Slug (``ams3``) or place (``amsterdam``, ``nl``) for machines that are asked for without a region;
-            DigitalOcean chooses one if there is none here either.
-        vpc_uuid: VPC to put machines into, unless they are asked for in another region than ``region``;
-            the region's default VPC if None.
+        vpc_uuid: VPC to put machines into, but for those that are asked for outside of ``region``, a setting of every
+            provider type; their region's default VPC if None.
         ipv6: Whether machines get a public IPv6 address.
         monitoring: Whether the monitoring agent is installed; without it DigitalOcean has next to no metrics.
         backups: Whether automatic backups are made; they cost extra.
@@ -29,7 +27,6 @@ class Settings:
     """
 
     token: SecretRef
-    region: str | None = None
     vpc_uuid: str | None = None
     ipv6: bool = False
     monitoring: bool = False

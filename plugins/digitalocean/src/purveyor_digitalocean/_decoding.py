@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 import msgspec
 
-from purveyor.plugin import ProtocolMismatchError
-from purveyor.wire import Fetched, Response, link_params
+from purveyor.wire import Fetched, Response, Row, RowReader, link_params
 from purveyor_digitalocean._rows import Action, Droplet, Image, Invoice, InvoiceItem, OneClick, Region, Size
 
 __all__ = [
@@ -24,21 +22,15 @@ __all__ = [
     "REGIONS",
     "SIZES",
     "Kind",
-    "Row",
-    "Walk",
     "read_list",
     "read_one",
 ]
 
 R = TypeVar("R")
-Row: TypeAlias = tuple[R, bytes] | ProtocolMismatchError
-"""A row with its own bytes, or why it cannot be read."""
-Walk: TypeAlias = AsyncGenerator[Fetched[Row[R]], None]
-"""A list, page by page."""
 
 PER_PAGE = 200
 """The most that the API gives."""
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_READER = RowReader((msgspec.DecodeError,), names=("id", "slug", "invoice_uuid"))
 
 
 class _Pages(msgspec.Struct):
@@ -58,12 +50,6 @@ class _List(msgspec.Struct, kw_only=True):
     rows: list[msgspec.Raw]
     links: _Links | None = None
     meta: _Meta | None = None
-
-
-class _Name(msgspec.Struct):
-    id: int | str | None = None
-    slug: str | None = None
-    invoice_uuid: str | None = None
 
 
 @attrs.frozen
@@ -94,59 +80,19 @@ INVOICE_ITEMS = _kind("invoice_items", InvoiceItem)
 
 def read_list(response: Response, kind: Kind[R]) -> Fetched[Row[R]]:
     """The rows of one page: the list first, then each row for itself, so that a bad row costs only itself."""
-    listed = _decoded(response, kind.envelope, response.body)
-    return Fetched(
-        [_row(response, kind.row, bytes(raw)) for raw in listed.rows], _last_page(response, listed)
-    )
+    listed = _READER.one(response, kind.envelope.decode, response.body)
+    return Fetched(_READER.many(response, kind.row.decode, listed.rows), _last_page(response, listed))
 
 
 def read_one(response: Response, row: msgspec.json.Decoder[R], root: str | None = None) -> tuple[R, bytes]:
     """The one object of an answer with its own bytes, below its root key if it has one."""
     data = response.body
     if root is not None:
-        data = bytes(_decoded(response, _ROOTS, data).get(root, b"null"))
-    return _decoded(response, row, data), data
+        data = bytes(_READER.one(response, _ROOTS.decode, data).get(root, b"null"))
+    return _READER.one(response, row.decode, data), data
 
 
 _ROOTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NAME = msgspec.json.Decoder(_Name)
-
-
-def _decoded(response: Response, decoder: msgspec.json.Decoder[R], data: bytes) -> R:
-    try:
-        return decoder.decode(data)
-    except _UNREADABLE as error:
-        # Raised below, where the decoder's error is gone: some of them hold the whole answer.
-        reason = _reason(error)
-    raise response.mismatch(reason)
-
-
-def _row(response: Response, decoder: msgspec.json.Decoder[R], data: bytes) -> Row[R]:
-    try:
-        return decoder.decode(data), data
-    except _UNREADABLE as error:
-        name, reason = _name(data), _reason(error)
-    mismatch = response.mismatch(f"row {name}: {reason}")
-    mismatch.details.update(row=name, field=(re.findall(r"`\$\.(.+)`", reason) or [None])[0])
-    return mismatch
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return "it is not UTF-8"
-        case RecursionError():
-            return "it is nested too deeply"
-    return str(error)
-
-
-def _name(data: bytes) -> str:
-    """What identifies a row that cannot be read otherwise."""
-    try:
-        row = _NAME.decode(data)
-    except _UNREADABLE:
-        return "without an id"
-    return str(row.id or row.slug or row.invoice_uuid or "without an id")
 
 
 def _last_page(response: Response, listed: _List) -> int | None:

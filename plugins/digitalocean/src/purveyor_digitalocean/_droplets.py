@@ -7,13 +7,11 @@ page to page while others come and go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 
 from purveyor.plugin import Call, ProtocolMismatchError
-from purveyor.wire import Fetched
+from purveyor.wire import Fetched, Row, Walk, has_tag, tagged, unique
 from purveyor_digitalocean._api import Api
-from purveyor_digitalocean._decoding import Row, Walk
 from purveyor_digitalocean._rows import Droplet
 
 __all__ = ["every", "marked"]
@@ -24,8 +22,8 @@ def every(api: Api, call: Call, tag: str | None) -> Walk[Droplet]:
     operation = "list_instances"
     gpus = api.droplets(call, operation, {"type": "gpus"})
     if tag is None:
-        return _once(_side_by_side(api.droplets(call, operation), gpus))
-    return _once(_side_by_side(api.droplets(call, operation, {"tag_name": tag}), _tagged(gpus, tag)))
+        return _each_once(_side_by_side(api.droplets(call, operation), gpus))
+    return _each_once(_side_by_side(api.droplets(call, operation, {"tag_name": tag}), tagged(gpus, tag)))
 
 
 def marked(api: Api, call: Call, mark: str) -> Walk[Droplet]:
@@ -33,7 +31,7 @@ def marked(api: Api, call: Call, mark: str) -> Walk[Droplet]:
     operation = "find_by_mark"
     named = api.droplets(call, operation, {"tag_name": mark}, overlap=1)
     gpus = api.droplets(call, operation, {"type": "gpus"}, overlap=1)
-    return _once(_chain(_rows(named, lambda row: [_checked(row, mark)]), _tagged(gpus, mark)))
+    return _each_once(_chain(_showing(named, mark), tagged(gpus, mark)))
 
 
 async def _chain(*walks: Walk[Droplet]) -> Walk[Droplet]:
@@ -62,39 +60,19 @@ async def _all(walk: Walk[Droplet]) -> list[Fetched[Row[Droplet]]]:
         return [fetched async for fetched in walk]
 
 
-async def _rows(walk: Walk[Droplet], change: Callable[[Row[Droplet]], list[Row[Droplet]]]) -> Walk[Droplet]:
+def _each_once(walk: Walk[Droplet]) -> Walk[Droplet]:
+    return unique(walk, lambda droplet: droplet.id)
+
+
+async def _showing(walk: Walk[Droplet], mark: str) -> Walk[Droplet]:
     async with aclosing(walk):
         async for fetched in walk:
-            yield Fetched([kept for row in fetched.rows for kept in change(row)])
-
-
-def _once(walk: Walk[Droplet]) -> Walk[Droplet]:
-    seen: set[str] = set()
-
-    def unseen(row: Row[Droplet]) -> list[Row[Droplet]]:
-        if isinstance(row, ProtocolMismatchError):
-            return [row]
-        known = len(seen)
-        seen.add(str(row[0].id))
-        return [row] if len(seen) > known else []
-
-    return _rows(walk, unseen)
-
-
-def _tagged(walk: Walk[Droplet], tag: str) -> Walk[Droplet]:
-    return _rows(walk, lambda row: [row] if _carries(row, tag) else [])
-
-
-def _carries(row: Row[Droplet], tag: str) -> bool:
-    """Whether a row has a tag, or may have it. Tags are the same in upper and lower case."""
-    if isinstance(row, ProtocolMismatchError):
-        return True
-    return tag.lower() in {one.lower() for one in row[0].tags or ()}
+            yield Fetched([_checked(row, mark) for row in fetched.rows])
 
 
 def _checked(row: Row[Droplet], mark: str) -> Row[Droplet]:
     """What is listed under a mark must show it, or somebody else's machine could be taken for ours."""
-    if isinstance(row, ProtocolMismatchError) or _carries(row, mark):
+    if isinstance(row, ProtocolMismatchError) or has_tag(row[0], mark):
         return row
     name = str(row[0].id)
     return ProtocolMismatchError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from purveyor.plugin import (
@@ -18,42 +17,18 @@ from purveyor.plugin import (
     InstanceNotFoundError,
     InsufficientResourcesError,
     InvalidActionError,
-    InvalidCredentialsError,
     NotFoundError,
-    PermissionDeniedError,
-    ProviderUnavailableError,
     PurveyorError,
     QuotaExceededError,
-    RateLimitError,
     ResourceBusyError,
     ValidationError,
 )
-from purveyor.wire import Response, retry_after
+from purveyor.wire import AlreadySoError, Response, kind_of, one_line
 
-__all__ = ["AlreadySoError", "translate"]
+__all__ = ["translate"]
 
-_LONGEST_WAIT = 3600.0
-"""Limits count over an hour at most."""
-
-
-class AlreadySoError(InvalidActionError):
-    """The machine is in the state that the action leads to, or cannot be led out of."""
-
-
-BY_STATUS: Mapping[int, type[PurveyorError]] = {
-    400: ValidationError,
-    401: InvalidCredentialsError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ResourceBusyError,
-    412: ConflictError,
-    422: ValidationError,
-    429: RateLimitError,
-    500: ProviderUnavailableError,
-    502: ProviderUnavailableError,
-    503: ProviderUnavailableError,
-    504: ProviderUnavailableError,
-}
+BY_STATUS: Mapping[int, type[PurveyorError]] = {409: ResourceBusyError, 412: ConflictError}
+"""Statuses that mean something else than elsewhere."""
 
 REFINED = frozenset({400, 403, 409, 412, 422})
 """Statuses whose words tell more."""
@@ -90,23 +65,21 @@ FIELDS: tuple[tuple[str, str], ...] = (
 _SCOPE = re.compile(r"\b[a-z][a-z0-9_]*:(?:create|read|update|delete|admin)\b")
 
 
-def translate(response: Response, now: datetime) -> PurveyorError | None:
-    """Our error for an answer of 300 or more; None where there is nothing to know but its status.
+def translate(response: Response) -> PurveyorError | None:
+    """Our error for an answer that is no success; None where there is nothing to know but its status.
 
     Raises:
         ProtocolMismatchError: The answer is not JSON.
     """
-    kind = BY_STATUS.get(response.status)
     body = response.json()
-    if kind is None or not isinstance(body, dict):
+    if response.status < 400 or not isinstance(body, dict):
         return None
     words = _words(body)
-    kind, field = _refined(response, words, kind)
+    kind, field = _refined(response, words, BY_STATUS.get(response.status) or kind_of(response.status))
     return kind(
         words or f"DigitalOcean answered {response.status} and gave no reason",
         field=field,
         details=_details(response, body, words),
-        retry_after=_wait(response, now) if kind is RateLimitError else None,
     )
 
 
@@ -126,11 +99,10 @@ def _refined(
 
 
 def _words(body: Mapping[str, Any]) -> str:
-    """The vendor's own words: one line, and not for ever."""
     parts = [body.get("message"), *_texts(body.get("messages")), *_texts(body.get("root_causes"))]
-    said = [part for part in parts if isinstance(part, str) and part] or [str(body.get("error") or "")]
-    line = " ".join("; ".join(said).split())
-    return line if len(line) <= 200 else line[:199] + "…"
+    return one_line(
+        [part for part in parts if isinstance(part, str) and part] or [str(body.get("error") or "")]
+    )
 
 
 def _texts(value: Any) -> list[Any]:
@@ -142,16 +114,3 @@ def _details(response: Response, body: Mapping[str, Any], words: str) -> dict[st
     scope = _SCOPE.search(words) if response.status == 403 else None
     found = {"status": response.status, "request_id": request_id, "scope": scope and scope[0]}
     return {key: value for key, value in found.items() if value}
-
-
-def _wait(response: Response, now: datetime) -> float | None:
-    """Seconds until requests are taken again.
-
-    Bursts are told how long to wait; the hourly limit only tells when its oldest request is forgotten, and this moment
-    has been seen in the past.
-    """
-    asked = retry_after(response.headers, now)
-    reset = response.headers.get("ratelimit-reset", "")
-    if asked is not None or not re.fullmatch("[0-9]{1,12}", reset):
-        return asked
-    return min(max(int(reset) - now.timestamp(), 1.0), _LONGEST_WAIT)

@@ -8,7 +8,8 @@ import binascii
 import hashlib
 from collections.abc import Iterable
 
-from purveyor.plugin import Call, ConflictError, NotFoundError, Outcome, ValidationError
+from purveyor.plugin import Call, ConflictError, NotFoundError
+from purveyor.wire import unsendable
 from purveyor_digitalocean._api import Api
 
 __all__ = ["Keys", "fingerprint"]
@@ -26,11 +27,7 @@ def fingerprint(public_key: str) -> str:
     except (IndexError, binascii.Error):
         blob = b""
     if not blob or len(public_key.splitlines()) != 1:
-        raise ValidationError(
-            "an SSH key must be one line such as 'ssh-ed25519 AAAA… name'",
-            field="ssh_keys",
-            outcome=Outcome.NOT_SENT,
-        )
+        raise unsendable("an SSH key must be one line such as 'ssh-ed25519 AAAA… name'", "ssh_keys")
     return hashlib.md5(blob, usedforsecurity=False).digest().hex(":")
 
 

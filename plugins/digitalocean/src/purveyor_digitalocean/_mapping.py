@@ -8,17 +8,15 @@ by the GiB, where a plan of 1 TB has 1,000 of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar
 
 from purveyor.plugin import (
     App,
     Balance,
     CostItem,
-    CostRequest,
     CredentialReport,
     GiB,
     Image,
@@ -27,14 +25,13 @@ from purveyor.plugin import (
     Invoice,
     MiB,
     Money,
-    Page,
     Plan,
-    ProtocolMismatchError,
     Raw,
     Region,
+    calendar_month,
+    in_utc,
 )
 from purveyor_digitalocean import _rows as rows
-from purveyor_digitalocean._decoding import Row
 
 __all__ = [
     "app",
@@ -44,16 +41,10 @@ __all__ = [
     "image",
     "instance",
     "invoice",
-    "page",
+    "places",
     "plan",
     "region",
-    "totals",
-    "touches",
-    "whole_bill",
 ]
-
-R = TypeVar("R")
-M = TypeVar("M")
 
 STATUSES: Mapping[str | None, InstanceStatus] = {
     "new": InstanceStatus.PROVISIONING,
@@ -82,18 +73,6 @@ _PORTABLE = {"rockylinux": "rocky"}
 """Distributions that have another name here than elsewhere."""
 
 
-def page(provider: str, found: Iterable[Row[R]], model: Callable[[str, R, bytes], M]) -> Page[M]:
-    """A page of models; what cannot be read is kept apart."""
-    items: list[M] = []
-    unreadable: list[ProtocolMismatchError] = []
-    for row in found:
-        if isinstance(row, ProtocolMismatchError):
-            unreadable.append(row)
-        else:
-            items.append(model(provider, *row))
-    return Page(tuple(items), tuple(unreadable))
-
-
 def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
     """One machine. Lists of thousands come through here: what is the same for many is computed once."""
     size, image, region = droplet.size or _NO_SIZE, droplet.image or _NAMELESS, droplet.region or _NAMELESS
@@ -115,7 +94,7 @@ def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
         private_ipv4=private_ipv4,
         public_ipv6=_by_type(networks.v6)[0] if networks.v6 else (),
         tags=droplet.tags or (),
-        created_at=_utc(droplet.created_at),
+        created_at=in_utc(droplet.created_at),
         price_per_hour=_hourly(size.price_hourly),
         price_per_month=_monthly(size.price_monthly),
         raw=Raw(raw),
@@ -167,11 +146,16 @@ def region(provider: str, found: rows.Region, raw: bytes) -> Region:
         provider=provider,
         id=slug,
         name=found.name or slug,
-        places=PLACES.get(slug.rstrip("0123456789"), ()),
+        places=places(slug),
         available=found.available is not False,
         features=found.features or (),
         raw=Raw(raw),
     )
+
+
+def places(slug: str) -> tuple[str, ...]:
+    """City, country and continent of a region, where they are known."""
+    return PLACES.get(slug.rstrip("0123456789"), ())
 
 
 def app(provider: str, found: rows.OneClick, raw: bytes) -> App:
@@ -198,7 +182,7 @@ def balance(provider: str, found: rows.Balance, raw: bytes) -> Balance:
         provider=provider,
         owed=Money(found.account_balance),
         month_to_date=None if usage is None else Money(usage),
-        as_of=_utc(found.generated_at),
+        as_of=in_utc(found.generated_at),
         raw=Raw(raw),
     )
 
@@ -226,35 +210,10 @@ def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
         resource_id=item.resource_id or item.resource_uuid or None,
         quantity=None if item.duration is None else float(item.duration),
         unit=item.duration_unit.lower() if item.duration_unit else None,
-        start=_utc(item.start_time),
-        end=_utc(item.end_time),
+        start=in_utc(item.start_time),
+        end=in_utc(item.end_time),
         raw=Raw(raw),
     )
-
-
-def whole_bill(bill: Invoice) -> CostItem:
-    """A bill without lines, as one line."""
-    return CostItem(
-        description=f"Invoice {bill.id}",
-        amount=bill.amount,
-        start=bill.period_start,
-        end=bill.period_end,
-        raw=bill.raw,
-    )
-
-
-def touches(period: CostRequest, start: datetime | None, end: datetime | None) -> bool:
-    """Whether something was there within a period; what has no bounds was always there."""
-    return (start is None or start < period.end) and (end is None or end > period.start)
-
-
-def totals(items: Iterable[CostItem]) -> tuple[Money, ...]:
-    """One sum for each currency."""
-    sums: dict[str, Money] = {}
-    for item in items:
-        known = sums.get(item.amount.currency)
-        sums[item.amount.currency] = item.amount if known is None else known + item.amount
-    return tuple(sums.values())
 
 
 _NO_SIZE, _NAMELESS, _NO_NETWORKS = rows.DropletSize(), rows.Named(), rows.Networks()
@@ -269,12 +228,6 @@ def _by_type(found: Iterable[rows.Address]) -> tuple[tuple[str, ...], tuple[str,
         elif one.type == "private" and one.ip_address:
             private.append(one.ip_address)
     return tuple(public), tuple(private)
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None or moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @lru_cache(maxsize=1024)
@@ -307,5 +260,4 @@ def _month(period: str | None) -> tuple[datetime | None, datetime | None]:
     match = re.fullmatch(r"([12]\d{3})-(0[1-9]|1[0-2])", period or "", re.ASCII)
     if match is None:
         return None, None
-    year, month = int(match[1]), int(match[2])
-    return datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    return calendar_month(int(match[1]), int(match[2]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 
 import attrs
 
@@ -20,7 +19,6 @@ from purveyor.plugin import (
     CostRequest,
     CreateRequest,
     CredentialReport,
-    Effect,
     Image,
     Instance,
     InstanceNotFoundError,
@@ -37,20 +35,16 @@ from purveyor.plugin import (
     Secret,
     ValidationError,
 )
-from purveyor.wire import BearerAuth, Client
+from purveyor.wire import BearerAuth, Client, content_if_so, intact, to_page, to_pages, to_whole_page
 from purveyor_digitalocean import _droplets as droplets
 from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean._api import Api
 from purveyor_digitalocean._bodies import action_body, create_body
 from purveyor_digitalocean._config import BASE_URL, Settings
-from purveyor_digitalocean._decoding import Walk
-from purveyor_digitalocean._errors import AlreadySoError, translate
+from purveyor_digitalocean._errors import translate
 from purveyor_digitalocean._keys import Keys
 
 __all__ = ["DigitalOcean"]
-
-R = TypeVar("R")
-M = TypeVar("M")
 
 
 class DigitalOcean:
@@ -59,11 +53,12 @@ class DigitalOcean:
     def __init__(self, settings: Settings, ctx: Context, token: Secret) -> None:
         self._name = ctx.provider
         self._settings = settings
+        self._home = ctx.settings.region
         self._client = Client(
             ctx,
             base_url=ctx.settings.base_url or BASE_URL,
             auth=BearerAuth(token),
-            translate=lambda response: translate(response, ctx.clock.now()),
+            translate=translate,
         )
         self._api = Api(self._client)
         self._keys = Keys(self._api)
@@ -80,7 +75,7 @@ class DigitalOcean:
 
     async def create_instance(self, request: CreateRequest, call: Call) -> Instance:
         """Make one droplet that carries the call's mark as a tag."""
-        body = create_body(request, self._settings, call.mark)
+        body = create_body(request, self._settings, call.mark, self._home)
         fingerprints = await self._keys.ensure(request.ssh_keys, call)
         body["ssh_keys"] = [*body.get("ssh_keys", ()), *fingerprints]
         try:
@@ -101,49 +96,46 @@ class DigitalOcean:
 
     def list_instances(self, request: ListRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream all droplets."""
-        return self._pages(droplets.every(self._api, call, request.tag), mapping.instance)
+        return to_pages(self._name, droplets.every(self._api, call, request.tag), mapping.instance)
 
     async def delete_instance(self, request: InstanceRequest, call: Call) -> None:
         """Delete one droplet; one that is gone already is success."""
-        try:
+        with suppress(InstanceNotFoundError):
             await self._api.delete_droplet(call, request.id)
-        except InstanceNotFoundError:
-            return
 
     async def perform_action(self, request: ActionRequest, call: Call) -> None:
         """Start an action on one droplet."""
         effect, body = action_body(request)
-        try:
+        with content_if_so(effect):
             await self._api.act(call, request.id, effect, body)
-        except AlreadySoError:
-            if effect is not Effect.CONVERGE:
-                raise
 
     def find_by_mark(self, request: MarkRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream the droplets that carry a mark."""
-        return self._pages(droplets.marked(self._api, call, request.mark.text), mapping.instance)
+        return to_pages(self._name, droplets.marked(self._api, call, request.mark.text), mapping.instance)
 
     # Catalog.
 
     async def list_plans(self, request: CatalogRequest, call: Call) -> Page[Plan]:  # noqa: ARG002 - facets take it
         """All sizes."""
-        return await self._whole(self._api.sizes(call), mapping.plan)
+        return await to_whole_page(self._name, self._api.sizes(call), mapping.plan)
 
     async def list_images(self, request: CatalogRequest, call: Call) -> Page[Image]:  # noqa: ARG002 - likewise
         """DigitalOcean's distributions, and the account's own snapshots, backups and uploads."""
-        public = await self._whole(self._api.images(call, {"type": "distribution"}), mapping.image)
-        own = await self._whole(self._api.images(call, {"private": "true"}), mapping.image)
+        public = await to_whole_page(
+            self._name, self._api.images(call, {"type": "distribution"}), mapping.image
+        )
+        own = await to_whole_page(self._name, self._api.images(call, {"private": "true"}), mapping.image)
         known = {image.id for image in public.items}
         more = tuple(image for image in own.items if image.id not in known)
         return Page(public.items + more, public.unreadable + own.unreadable)
 
     async def list_regions(self, request: CatalogRequest, call: Call) -> Page[Region]:  # noqa: ARG002 - likewise
         """All data centers."""
-        return await self._whole(self._api.regions(call), mapping.region)
+        return await to_whole_page(self._name, self._api.regions(call), mapping.region)
 
     async def list_apps(self, request: CatalogRequest, call: Call) -> Page[App]:  # noqa: ARG002 - likewise
         """All marketplace apps for droplets."""
-        return mapping.page(self._name, (await self._api.one_clicks(call)).rows, mapping.app)
+        return to_page(self._name, (await self._api.one_clicks(call)).rows, mapping.app)
 
     # Credentials.
 
@@ -174,51 +166,26 @@ class DigitalOcean:
         items: list[CostItem] = []
         async with aclosing(self._bills(call, "get_costs")) as bills:
             async for bill in bills:
-                for invoice in _readable(bill):
-                    if mapping.touches(request, invoice.period_start, invoice.period_end):
+                for invoice in intact(bill):
+                    if request.touches(invoice.period_start, invoice.period_end):
                         items += await self._lines(invoice, request, call)
-        return CostReport(
-            provider=self._name,
-            start=request.start,
-            end=request.end,
-            items=tuple(items),
-            total=mapping.totals(items),
-        )
+        return CostReport(provider=self._name, start=request.start, end=request.end, items=tuple(items))
 
     async def _bills(self, call: Call, operation: str) -> AsyncGenerator[Page[Invoice], None]:
         preview = await self._api.invoice_preview(call, operation)
         if preview is not None:
             yield Page((mapping.invoice(self._name, *preview),))
-        async with aclosing(self._pages(self._api.invoices(call, operation), mapping.invoice)) as pages:
+        async with aclosing(
+            to_pages(self._name, self._api.invoices(call, operation), mapping.invoice)
+        ) as pages:
             async for page in pages:
                 yield page
 
     async def _lines(self, invoice: Invoice, request: CostRequest, call: Call) -> list[CostItem]:
         walk = self._api.invoice_items(call, "preview" if invoice.preview else invoice.id)
         try:
-            page = await self._whole(walk, mapping.cost_item)
+            page = await to_whole_page(self._name, walk, mapping.cost_item)
         except NotFoundError:
             # The preview gets its lines once a day, later than its amount.
-            return [mapping.whole_bill(invoice)]
-        return [item for item in _readable(page) if mapping.touches(request, item.start, item.end)]
-
-    # Lists.
-
-    async def _pages(
-        self, walk: Walk[R], model: Callable[[str, R, bytes], M]
-    ) -> AsyncGenerator[Page[M], None]:
-        async with aclosing(walk):
-            async for fetched in walk:
-                yield mapping.page(self._name, fetched.rows, model)
-
-    async def _whole(self, walk: Walk[R], model: Callable[[str, R, bytes], M]) -> Page[M]:
-        async with aclosing(walk):
-            found = [row async for fetched in walk for row in fetched.rows]
-        return mapping.page(self._name, found, model)
-
-
-def _readable(page: Page[M]) -> tuple[M, ...]:
-    """All of a page; a sum must not leave out what could not be read."""
-    if page.unreadable:
-        raise page.unreadable[0]
-    return page.items
+            return [invoice.as_item()]
+        return [item for item in intact(page) if request.touches(item.start, item.end)]

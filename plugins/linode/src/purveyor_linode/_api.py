@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.json import Decoder
 
-from purveyor.plugin import Call, Effect, InstanceNotFoundError, NotFoundError, Outcome
-from purveyor.wire import Client, Fetched, Response, by_page, path
+from purveyor.plugin import Call, Effect, NotFoundError
+from purveyor.wire import Client, Fetched, Response, Row, Walk, by_page, numbered_path, path
 from purveyor_linode import _decoding as decoding
 from purveyor_linode import _rows as rows
-from purveyor_linode._decoding import Kind, Row, Walk, read_list, read_one
+from purveyor_linode._decoding import Kind, read_list, read_one
 
 __all__ = ["Api", "Filter"]
 
@@ -39,12 +38,7 @@ _PROFILE = Decoder(rows.Profile)
 
 
 def _linode(linode_id: str) -> str:
-    """Path of one Linode; ids are numbers, and nothing else may find its way into the path of a deletion."""
-    if not re.fullmatch("[0-9]+", linode_id):
-        raise InstanceNotFoundError(
-            f"no Linode has the id {linode_id!r}; ids are numbers", field="id", outcome=Outcome.NOT_SENT
-        )
-    return path("/linode/instances/{}", linode_id)
+    return numbered_path("/linode/instances/{}", linode_id)
 
 
 class Api:
@@ -206,4 +200,4 @@ class Api:
             fetched = read_list(response, kind)
             return fetched if kind.per_page else Fetched(fetched.rows)
 
-        return cast("Walk[R]", by_page(fetch, overlap=overlap))
+        return by_page(fetch, overlap=overlap)

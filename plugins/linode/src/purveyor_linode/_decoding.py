@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncGenerator
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 import msgspec
 
-from purveyor.plugin import ProtocolMismatchError
-from purveyor.wire import Fetched, Response
+from purveyor.wire import Fetched, Response, Row, RowReader
 from purveyor_linode import _rows as rows
 
 __all__ = [
@@ -24,30 +21,17 @@ __all__ = [
     "STACKSCRIPTS",
     "TYPES",
     "Kind",
-    "Row",
-    "Walk",
     "read_list",
     "read_one",
 ]
 
 R = TypeVar("R")
-Row: TypeAlias = tuple[R, bytes] | ProtocolMismatchError
-"""A row with its own bytes, or why it cannot be read."""
-Walk: TypeAlias = AsyncGenerator[Fetched[Row[R]], None]
-"""A list, page by page."""
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_READER = RowReader((msgspec.DecodeError,), names=("id", "plan", "label"))
 
 
 class _List(msgspec.Struct):
     data: list[msgspec.Raw]
     pages: int | None = None
-
-
-class _Name(msgspec.Struct):
-    id: object = None
-    plan: object = None
-    label: object = None
 
 
 @attrs.frozen
@@ -77,52 +61,13 @@ INVOICE_ITEMS = Kind(msgspec.json.Decoder(rows.InvoiceItem))
 
 def read_list(response: Response, kind: Kind[R]) -> Fetched[Row[R]]:
     """The rows of one page: the list first, then each row for itself, so that a bad row costs only itself."""
-    listed = _decoded(response, _LIST, response.body)
-    return Fetched([_row(response, kind.row, bytes(raw)) for raw in listed.data], listed.pages)
+    listed = _READER.one(response, _LIST.decode, response.body)
+    return Fetched(_READER.many(response, kind.row.decode, listed.data), listed.pages)
 
 
 def read_one(response: Response, row: msgspec.json.Decoder[R]) -> tuple[R, bytes]:
     """The one object of an answer with its own bytes."""
-    return _decoded(response, row, response.body), response.body
+    return _READER.one(response, row.decode, response.body), response.body
 
 
 _LIST = msgspec.json.Decoder(_List)
-_NAME = msgspec.json.Decoder(_Name)
-
-
-def _decoded(response: Response, decoder: msgspec.json.Decoder[R], data: bytes) -> R:
-    try:
-        return decoder.decode(data)
-    except _UNREADABLE as error:
-        # Raised below, where the decoder's error is gone: some of them hold the whole answer.
-        reason = _reason(error)
-    raise response.mismatch(reason)
-
-
-def _row(response: Response, decoder: msgspec.json.Decoder[R], data: bytes) -> Row[R]:
-    try:
-        return decoder.decode(data), data
-    except _UNREADABLE as error:
-        name, reason = _name(data), _reason(error)
-    mismatch = response.mismatch(f"row {name}: {reason}")
-    mismatch.details.update(row=name, field=(re.findall(r"`\$\.(.+)`", reason) or [None])[0])
-    return mismatch
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return "it is not UTF-8"
-        case RecursionError():
-            return "it is nested too deeply"
-    return str(error)
-
-
-def _name(data: bytes) -> str:
-    """What identifies a row that cannot be read otherwise."""
-    try:
-        row = _NAME.decode(data)
-    except _UNREADABLE:
-        return "without an id"
-    known = (one for one in (row.id, row.plan, row.label) if one and isinstance(one, int | str))
-    return str(next(known, "without an id"))[:80]

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from purveyor.plugin import (
-    CallTimeoutError,
     ConflictError,
     InstanceNotFoundError,
     InsufficientResourcesError,
@@ -24,20 +22,12 @@ from purveyor.plugin import (
     ProviderUnavailableError,
     PurveyorError,
     QuotaExceededError,
-    RateLimitError,
     ResourceBusyError,
     ValidationError,
 )
-from purveyor.wire import Response, retry_after
+from purveyor.wire import AlreadySoError, Response, kind_of, one_line
 
-__all__ = ["AlreadySoError", "MaintenanceError", "translate"]
-
-_LONGEST_WAIT = 300.0
-"""Limits count over a minute at most; what asks for more is garbage that has been seen."""
-
-
-class AlreadySoError(InvalidActionError):
-    """The machine is in the state that the action leads to."""
+__all__ = ["MaintenanceError", "translate"]
 
 
 class MaintenanceError(ProviderUnavailableError):
@@ -46,20 +36,8 @@ class MaintenanceError(ProviderUnavailableError):
     retryable = False
 
 
-BY_STATUS: Mapping[int, type[PurveyorError]] = {
-    400: ValidationError,
-    401: InvalidCredentialsError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    408: CallTimeoutError,
-    409: ResourceBusyError,
-    422: ValidationError,
-    429: RateLimitError,
-    500: ProviderUnavailableError,
-    502: ProviderUnavailableError,
-    503: ProviderUnavailableError,
-    504: ProviderUnavailableError,
-}
+BY_STATUS: Mapping[int, type[PurveyorError]] = {409: ResourceBusyError}
+"""Statuses that mean something else than elsewhere."""
 
 REFINED = frozenset({400, 403, 409, 422})
 """Statuses whose words tell more."""
@@ -93,8 +71,8 @@ FIELDS: Mapping[str, str] = {
 _SCOPE = re.compile(r"not authorized to use this endpoint|scope", re.IGNORECASE)
 
 
-def translate(response: Response, now: datetime) -> PurveyorError | None:
-    """Our error for an answer of 300 or more; None where there is nothing to know but its status.
+def translate(response: Response) -> PurveyorError | None:
+    """Our error for an answer that is no success; None where there is nothing to know but its status.
 
     Raises:
         ProtocolMismatchError: The answer is not JSON.
@@ -106,17 +84,15 @@ def translate(response: Response, now: datetime) -> PurveyorError | None:
         )
     if response.status == 503 and "x-maintenance-mode" in response.headers:
         return MaintenanceError("Linode's API is under maintenance", details={"status": 503})
-    kind = BY_STATUS.get(response.status)
     errors = _errors(response.json())
-    if kind is None or errors is None:
+    if response.status < 400 or errors is None:
         return None
     words = _words(errors)
-    kind, field = _refined(response, words, kind)
+    kind, field = _refined(response, words, BY_STATUS.get(response.status) or kind_of(response.status))
     return kind(
         words or f"Linode answered {response.status} and gave no reason",
         field=_field(errors) or field,
         details=_details(response, kind),
-        retry_after=_wait(response, now),
     )
 
 
@@ -142,10 +118,8 @@ def _errors(body: Any) -> Sequence[Mapping[str, Any]] | None:
 
 
 def _words(errors: Sequence[Mapping[str, Any]]) -> str:
-    """The vendor's own words: one line, and not for ever."""
     reasons = [reason for one in errors if isinstance(reason := one.get("reason"), str) and reason]
-    line = " ".join("; ".join(dict.fromkeys(reasons)).split())
-    return line if len(line) <= 200 else line[:199] + "…"
+    return one_line(dict.fromkeys(reasons))
 
 
 def _field(errors: Sequence[Mapping[str, Any]]) -> str | None:
@@ -157,14 +131,3 @@ def _field(errors: Sequence[Mapping[str, Any]]) -> str | None:
 def _details(response: Response, kind: type[PurveyorError]) -> dict[str, Any]:
     scope = response.headers.get("x-accepted-oauth-scopes") if kind is PermissionDeniedError else None
     return {"status": response.status} | ({"scope": scope} if scope else {})
-
-
-def _wait(response: Response, now: datetime) -> float | None:
-    """Seconds until requests are taken again. Both headers have been seen with times that are long past."""
-    if response.status != 429 and response.status < 500:
-        return None
-    asked = retry_after(response.headers, now)
-    reset = response.headers.get("x-ratelimit-reset", "")
-    if asked is None and response.status == 429 and re.fullmatch("[0-9]{1,12}", reset):
-        asked = max(int(reset) - now.timestamp(), 1.0)
-    return None if asked is None else min(asked, _LONGEST_WAIT)

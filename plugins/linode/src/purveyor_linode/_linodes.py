@@ -7,8 +7,6 @@ out of those that can be filtered before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from purveyor.plugin import (
@@ -19,10 +17,9 @@ from purveyor.plugin import (
     ProtocolMismatchError,
     PurveyorError,
 )
-from purveyor.wire import Fetched
+from purveyor.wire import Row, Walk, tagged, unique
 from purveyor_linode import _rows as rows
 from purveyor_linode._api import Api
-from purveyor_linode._decoding import Row, Walk
 
 __all__ = ["Births", "every", "marked"]
 
@@ -36,13 +33,17 @@ def every(api: Api, call: Call, tag: str | None) -> Walk[rows.Linode]:
     """All Linodes, or those with a tag, as fast as the API gives them."""
     operation = "list_instances"
     if tag is None:
-        return _once(api.linodes(call, operation))
-    return _once(_tagged(api.linodes(call, operation, {"tags": tag}), tag))
+        return _each_once(api.linodes(call, operation))
+    return _each_once(tagged(api.linodes(call, operation, {"tags": tag}), tag))
 
 
 def marked(api: Api, call: Call, mark: str) -> Walk[rows.Linode]:
     """The Linodes with a mark, one page after the other, so that none can slip from one to another unseen."""
-    return _once(_tagged(api.linodes(call, "find_by_mark", {"tags": mark}, overlap=1), mark))
+    return _each_once(tagged(api.linodes(call, "find_by_mark", {"tags": mark}, overlap=1), mark))
+
+
+def _each_once(walk: Walk[rows.Linode]) -> Walk[rows.Linode]:
+    return unique(walk, lambda linode: linode.id)
 
 
 class Births:
@@ -81,32 +82,3 @@ def _is_failure(row: Row[rows.Event], linode_id: str) -> bool:
     event, about = row[0], row[0].entity or rows.Entity()
     told = event.action, event.status, about.type, str(about.id)
     return told == ("linode_create", "failed", "linode", linode_id)
-
-
-async def _rows(walk: Walk[rows.Linode], keep: Callable[[Row[rows.Linode]], bool]) -> Walk[rows.Linode]:
-    async with aclosing(walk):
-        async for fetched in walk:
-            yield Fetched([row for row in fetched.rows if keep(row)])
-
-
-def _once(walk: Walk[rows.Linode]) -> Walk[rows.Linode]:
-    seen: set[int] = set()
-
-    def unseen(row: Row[rows.Linode]) -> bool:
-        if isinstance(row, ProtocolMismatchError):
-            return True
-        known = len(seen)
-        seen.add(row[0].id)
-        return len(seen) > known
-
-    return _rows(walk, unseen)
-
-
-def _tagged(walk: Walk[rows.Linode], tag: str) -> Walk[rows.Linode]:
-    """Those that have a tag, or may have it. Tags are the same in upper and lower case."""
-    wanted = tag.lower()
-
-    def carries(row: Row[rows.Linode]) -> bool:
-        return isinstance(row, ProtocolMismatchError) or wanted in {one.lower() for one in row[0].tags or ()}
-
-    return _rows(walk, carries)

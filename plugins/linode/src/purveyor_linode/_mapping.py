@@ -8,18 +8,15 @@ of 1 TB has 1,000 GB.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar
 
 from purveyor.plugin import (
     App,
     Balance,
     CostItem,
-    CostRequest,
     GiB,
     Image,
     Instance,
@@ -27,14 +24,13 @@ from purveyor.plugin import (
     Invoice,
     MiB,
     Money,
-    Page,
     Plan,
-    ProtocolMismatchError,
     Raw,
     Region,
+    calendar_month,
+    in_utc,
 )
 from purveyor_linode import _rows as rows
-from purveyor_linode._decoding import Row
 from purveyor_linode._regions import places, takes_machines
 
 __all__ = [
@@ -45,17 +41,10 @@ __all__ = [
     "image",
     "instance",
     "invoice",
-    "page",
     "plan",
     "preview",
     "region",
-    "totals",
-    "touches",
-    "whole_bill",
 ]
-
-R = TypeVar("R")
-M = TypeVar("M")
 
 STATUSES: Mapping[str | None, tuple[InstanceStatus, bool]] = {
     # Linode's word, ours, and whether an operation holds the machine.
@@ -93,18 +82,6 @@ _BILLED = re.compile(r"(?P<product>.+?) - .+ \((?P<id>\d+)\)")
 _UNKNOWN = InstanceStatus.UNKNOWN, False
 
 
-def page(provider: str, found: Iterable[Row[R]], model: Callable[[str, R, bytes], M]) -> Page[M]:
-    """A page of models; what cannot be read is kept apart."""
-    items: list[M] = []
-    unreadable: list[ProtocolMismatchError] = []
-    for row in found:
-        if isinstance(row, ProtocolMismatchError):
-            unreadable.append(row)
-        else:
-            items.append(model(provider, *row))
-    return Page(tuple(items), tuple(unreadable))
-
-
 def instance(provider: str, linode: rows.Linode, raw: bytes) -> Instance:
     """One machine. Lists of thousands come through here: what is the same for many is computed once."""
     status, busy = STATUSES.get(linode.status, _UNKNOWN)
@@ -126,7 +103,7 @@ def instance(provider: str, linode: rows.Linode, raw: bytes) -> Instance:
         private_ipv4=private_ipv4,
         public_ipv6=(linode.ipv6.partition("/")[0],) if linode.ipv6 else (),
         tags=linode.tags or (),
-        created_at=_utc(linode.created),
+        created_at=in_utc(linode.created),
         raw=Raw(raw),
     )
 
@@ -206,7 +183,7 @@ def balance(provider: str, found: rows.Balance, raw: bytes) -> Balance:
 
 def invoice(provider: str, found: rows.Invoice, raw: bytes) -> Invoice:
     """One bill. It says when it was made, and not which period it is for: everything on it was there before."""
-    issued_at = _utc(found.date)
+    issued_at = in_utc(found.date)
     return Invoice(
         provider=provider,
         id=str(found.id),
@@ -221,13 +198,14 @@ def preview(provider: str, found: rows.Balance, raw: bytes, now: datetime) -> In
     """The running month's bill as it stands, where Linode tells."""
     if found.balance_uninvoiced is None:
         return None
-    start = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    today = now.astimezone(UTC)
+    start, end = calendar_month(today.year, today.month)
     return Invoice(
         provider=provider,
         id="uninvoiced",
         amount=_dollars(found.balance_uninvoiced),
         period_start=start,
-        period_end=start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1),
+        period_end=end,
         preview=True,
         raw=Raw(raw),
     )
@@ -244,35 +222,10 @@ def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
         resource_id=billed["id"] if billed else None,
         quantity=item.quantity,
         unit="hours" if item.type == "hourly" and item.quantity is not None else None,
-        start=_utc(item.start),
-        end=_utc(item.end),
+        start=in_utc(item.start),
+        end=in_utc(item.end),
         raw=Raw(raw),
     )
-
-
-def whole_bill(bill: Invoice) -> CostItem:
-    """A bill without lines, as one line."""
-    return CostItem(
-        description="Not invoiced yet" if bill.preview else f"Invoice {bill.id}",
-        amount=bill.amount,
-        start=bill.period_start,
-        end=bill.period_end,
-        raw=bill.raw,
-    )
-
-
-def touches(period: CostRequest, start: datetime | None, end: datetime | None) -> bool:
-    """Whether something was there within a period; what has no bounds was always there."""
-    return (start is None or start < period.end) and (end is None or end > period.start)
-
-
-def totals(items: Iterable[CostItem]) -> tuple[Money, ...]:
-    """One sum for each currency."""
-    sums: dict[str, Money] = {}
-    for item in items:
-        known = sums.get(item.amount.currency)
-        sums[item.amount.currency] = item.amount if known is None else known + item.amount
-    return tuple(sums.values())
 
 
 _NO_SPECS, _NO_PRICE = rows.Specs(), rows.Price()
@@ -282,17 +235,6 @@ def _by_kind(found: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Public and private addresses; their order says nothing."""
     private = tuple(address for address in found if _PRIVATE.match(address))
     return (tuple(one for one in found if one not in private), private) if private else (found, private)
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """Linode's times are UTC and do not say so."""
-    if moment is None or moment.tzinfo is UTC:
-        return moment
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    with suppress(OverflowError):
-        return moment.astimezone(UTC)
-    return None
 
 
 def _region_prices(found: Iterable[rows.RegionPrice]) -> tuple[tuple[str, Money], ...]:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
 from typing import TypeVar
 
 import attrs
 
-from purveyor.plugin import (
-    Call,
-    Clock,
-    InsufficientResourcesError,
-    Money,
-    Outcome,
-    Page,
-    Plan,
-    ProtocolMismatchError,
-    ValidationError,
-)
+from purveyor.plugin import Call, Clock, InsufficientResourcesError, Money, Page, Plan
+from purveyor.wire import to_whole_page, unsendable
 from purveyor_linode import _mapping as mapping
 from purveyor_linode import _rows as rows
 from purveyor_linode._api import Api
-from purveyor_linode._decoding import Row, Walk
 from purveyor_linode._regions import sells
 
 __all__ = ["Offers", "Picker", "fetch_offers"]
@@ -44,19 +32,22 @@ class Offers:
 
 async def fetch_offers(provider: str, api: Api, call: Call, operation: str) -> Offers:
     """What is sold where at present."""
-    sizes = await _whole(api.types(call, operation))
-    regions = await _whole(api.regions(call, operation))
-    told = await _whole(api.availability(call, operation))
-    known = {region.id: region for region in _readable(regions)}
-    available = {(pair.region, pair.plan): pair.available for pair in _readable(told)}
+    regions = await to_whole_page(provider, api.regions(call, operation), _as_it_is)
+    told = await to_whole_page(provider, api.availability(call, operation), _as_it_is)
+    known = {region.id: region for region in regions.items}
+    available = {(pair.region, pair.plan): pair.available for pair in told.items}
 
     def plan(name: str, size: rows.Type, raw: bytes) -> Plan:
         sold_in = tuple(id_ for id_, region in known.items() if sells(region, size, available))
         return mapping.plan(name, size, raw, sold_in)
 
-    plans = mapping.page(provider, sizes, plan)
-    doubts = tuple(row for row in (*regions, *told) if isinstance(row, ProtocolMismatchError))
+    plans = await to_whole_page(provider, api.types(call, operation), plan)
+    doubts = regions.unreadable + told.unreadable
     return Offers(Page(plans.items, plans.unreadable + doubts), known)
+
+
+def _as_it_is(_provider: str, row: R, _raw: bytes) -> R:
+    return row
 
 
 class Picker:
@@ -96,24 +87,13 @@ class Picker:
 def _cheapest(offers: Offers, plan_id: str, *, metadata: bool) -> str:
     plan = next((plan for plan in offers.plans.items if plan.id == plan_id), None)
     if plan is None:
-        raise ValidationError(f"no plan is called {plan_id!r}", field="plan", outcome=Outcome.NOT_SENT)
+        raise unsendable(f"no plan is called {plan_id!r}", "plan")
     usual, own = plan.price_per_hour or Money(0), dict(plan.region_prices)
     places = [one for one in plan.regions or () if not metadata or _has_metadata(offers.regions[one])]
     if not places:
-        raise InsufficientResourcesError(
-            f"no region sells {plan_id} at present", field="plan", outcome=Outcome.NOT_SENT
-        )
+        raise unsendable(f"no region sells {plan_id} at present", "plan", InsufficientResourcesError)
     return min(places, key=lambda one: (own.get(one, usual).amount, one))
 
 
 def _has_metadata(region: rows.Region) -> bool:
     return region.capabilities is None or "Metadata" in region.capabilities
-
-
-async def _whole(walk: Walk[R]) -> Sequence[Row[R]]:
-    async with aclosing(walk):
-        return [row async for fetched in walk for row in fetched.rows]
-
-
-def _readable(found: Sequence[Row[R]]) -> list[R]:
-    return [row[0] for row in found if not isinstance(row, ProtocolMismatchError)]

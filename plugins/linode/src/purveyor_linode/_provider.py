@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from datetime import UTC, timedelta
-from typing import TypeVar
 
 import attrs
 
@@ -21,7 +20,6 @@ from purveyor.plugin import (
     CostRequest,
     CreateRequest,
     CredentialReport,
-    Effect,
     Image,
     Instance,
     InstanceNotFoundError,
@@ -34,11 +32,10 @@ from purveyor.plugin import (
     Page,
     PermissionDeniedError,
     Plan,
-    ProtocolMismatchError,
     Region,
     Secret,
 )
-from purveyor.wire import BearerAuth, Client
+from purveyor.wire import BearerAuth, Client, content_if_so, intact, only, to_pages, to_whole_page
 from purveyor_linode import _linodes as linodes
 from purveyor_linode import _mapping as mapping
 from purveyor_linode import _rows as rows
@@ -46,14 +43,10 @@ from purveyor_linode._api import Api
 from purveyor_linode._bodies import action_step, create_body
 from purveyor_linode._config import BASE_URL, Settings
 from purveyor_linode._credentials import report, scopes_of
-from purveyor_linode._decoding import Row, Walk
-from purveyor_linode._errors import AlreadySoError, translate
+from purveyor_linode._errors import translate
 from purveyor_linode._offers import Picker, fetch_offers
 
 __all__ = ["Linode"]
-
-R = TypeVar("R")
-M = TypeVar("M")
 
 _BILLED_WITHIN = timedelta(days=45)
 """What was used is on a bill by then; bills are made at the start of each month."""
@@ -70,7 +63,7 @@ class Linode:
             ctx,
             base_url=ctx.settings.base_url or BASE_URL,
             auth=BearerAuth(token),
-            translate=lambda response: translate(response, ctx.clock.now()),
+            translate=translate,
         )
         self._api = Api(self._client)
         self._births = linodes.Births(self._api)
@@ -107,27 +100,22 @@ class Linode:
 
     def list_instances(self, request: ListRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream all Linodes."""
-        return self._pages(linodes.every(self._api, call, request.tag), mapping.instance)
+        return to_pages(self._name, linodes.every(self._api, call, request.tag), mapping.instance)
 
     async def delete_instance(self, request: InstanceRequest, call: Call) -> None:
         """Delete one Linode; one that is gone already is success."""
-        try:
+        with suppress(InstanceNotFoundError):
             await self._api.delete_linode(call, request.id)
-        except InstanceNotFoundError:
-            return
 
     async def perform_action(self, request: ActionRequest, call: Call) -> None:
         """Start an action on one Linode."""
         step = action_step(request, self._password)
-        try:
+        with content_if_so(step.effect):
             await self._api.act(call, request.id, step.effect, step.deed, step.body)
-        except AlreadySoError:
-            if step.effect is not Effect.CONVERGE:
-                raise
 
     def find_by_mark(self, request: MarkRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream the Linodes that carry a mark."""
-        return self._pages(linodes.marked(self._api, call, request.mark.text), mapping.instance)
+        return to_pages(self._name, linodes.marked(self._api, call, request.mark.text), mapping.instance)
 
     # Catalog.
 
@@ -137,18 +125,16 @@ class Linode:
 
     async def list_images(self, request: CatalogRequest, call: Call) -> Page[Image]:  # noqa: ARG002 - likewise
         """Linode's distributions, and the account's own images."""
-        return await self._whole(self._api.images(call), mapping.image)
+        return await to_whole_page(self._name, self._api.images(call), mapping.image)
 
     async def list_regions(self, request: CatalogRequest, call: Call) -> Page[Region]:  # noqa: ARG002 - likewise
         """All data centers."""
-        return await self._whole(self._api.regions(call, "list_regions"), mapping.region)
+        return await to_whole_page(self._name, self._api.regions(call, "list_regions"), mapping.region)
 
     async def list_apps(self, request: CatalogRequest, call: Call) -> Page[App]:  # noqa: ARG002 - likewise
         """All marketplace apps: scripts that Linode's own user publishes under such a label."""
         walk = self._api.stackscripts(call, {"username": "linode", "label": {"+contains": mapping.ONE_CLICK}})
-        async with aclosing(walk):
-            found = [row async for fetched in walk for row in fetched.rows if _is_app(row)]
-        return mapping.page(self._name, found, mapping.app)
+        return await to_whole_page(self._name, only(walk, _is_app), mapping.app)
 
     # Credentials.
 
@@ -180,16 +166,10 @@ class Linode:
         since = request.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         async with aclosing(self._bills(call, "get_costs", {"date": {"+gte": since}})) as bills:
             async for bill in bills:
-                for invoice in _readable(bill):
+                for invoice in intact(bill):
                     if _may_hold(invoice, request):
                         items += await self._lines(invoice, request, call)
-        return CostReport(
-            provider=self._name,
-            start=request.start,
-            end=request.end,
-            items=tuple(items),
-            total=mapping.totals(items),
-        )
+        return CostReport(provider=self._name, start=request.start, end=request.end, items=tuple(items))
 
     async def _bills(
         self, call: Call, operation: str, only: dict[str, dict[str, str]] | None = None
@@ -199,52 +179,29 @@ class Linode:
         if running is not None:
             yield Page((running,))
         walk = self._api.invoices(call, operation, only)
-        async with aclosing(self._pages(walk, mapping.invoice)) as pages:
+        async with aclosing(to_pages(self._name, walk, mapping.invoice)) as pages:
             async for page in pages:
                 yield page
 
     async def _lines(self, invoice: Invoice, request: CostRequest, call: Call) -> list[CostItem]:
         if invoice.preview:
             # Its lines are not told.
-            return [mapping.whole_bill(invoice)]
-        page = await self._whole(self._api.invoice_items(call, invoice.id), mapping.cost_item)
-        return [item for item in _readable(page) if mapping.touches(request, item.start, item.end)]
-
-    # Lists.
-
-    async def _pages(
-        self, walk: Walk[R], model: Callable[[str, R, bytes], M]
-    ) -> AsyncGenerator[Page[M], None]:
-        async with aclosing(walk):
-            async for fetched in walk:
-                yield mapping.page(self._name, fetched.rows, model)
-
-    async def _whole(self, walk: Walk[R], model: Callable[[str, R, bytes], M]) -> Page[M]:
-        async with aclosing(walk):
-            found = [row async for fetched in walk for row in fetched.rows]
-        return mapping.page(self._name, found, model)
+            return [invoice.as_item()]
+        page = await to_whole_page(self._name, self._api.invoice_items(call, invoice.id), mapping.cost_item)
+        return [item for item in intact(page) if request.touches(item.start, item.end)]
 
     def _password(self) -> str:
         """A root password that nobody is told: whoever wants one sets a new one in Linode's console."""
         return f"{self._ctx.ids()}-{self._ctx.ids().upper()}"
 
 
-def _is_app(row: Row[rows.StackScript]) -> bool:
+def _is_app(script: rows.StackScript) -> bool:
     """Filters are asked for and checked here again: anybody may publish scripts."""
-    if isinstance(row, ProtocolMismatchError):
-        return True
-    return row[0].username == "linode" and mapping.ONE_CLICK in (row[0].label or "")
+    return script.username == "linode" and mapping.ONE_CLICK in (script.label or "")
 
 
 def _may_hold(invoice: Invoice, request: CostRequest) -> bool:
     """Whether lines of a bill may touch the period: they are older than the bill, and not much."""
-    if not mapping.touches(request, invoice.period_start, invoice.period_end):
+    if not request.touches(invoice.period_start, invoice.period_end):
         return False
     return invoice.issued_at is None or invoice.issued_at < request.end + _BILLED_WITHIN
-
-
-def _readable(page: Page[M]) -> tuple[M, ...]:
-    """All of a page; a sum must not leave out what could not be read."""
-    if page.unreadable:
-        raise page.unreadable[0]
-    return page.items

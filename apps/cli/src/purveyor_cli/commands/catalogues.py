@@ -37,11 +37,19 @@ PLANS: tuple[Column[Plan], ...] = (
     Column("PER MONTH", lambda plan: money(plan.price_per_month), 1, right=True),
     Column("SOLD", _sold, 3),
 )
+
+
+def _image_name(image: Image) -> str:
+    """With its distribution in front, unless it is there already."""
+    told = image.distribution or ""
+    return image.name if told.lower() in image.name.lower() else f"{told} {image.name}"
+
+
 IMAGES: tuple[Column[Image], ...] = (
     Column("PROVIDER", lambda image: image.provider),
     Column("IMAGE", lambda image: image.id),
     Column("ALIAS", lambda image: ", ".join(image.aliases), 1),
-    Column("NAME", lambda image: " ".join(filter(None, (image.distribution, image.name))), 2),
+    Column("NAME", _image_name, 2),
     Column("NEEDS DISK", lambda image: size(image.min_disk), 3, right=True),
     Column("", lambda image: ", ".join(_remarks(image)), 4),
 )

@@ -1,0 +1,61 @@
+"""List prices of machines whose provider does not tell them with the machine, from its catalogue of plans."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import attrs
+
+from purveyor.engine.catalogue import TTL, CatalogueCache
+from purveyor.engine.registry import Member
+from purveyor.model.catalog import CatalogKind, Plan
+from purveyor.model.errors import PurveyorError
+from purveyor.model.instance import Instance
+from purveyor.spi.call import Clock
+
+__all__ = ["PriceList"]
+
+_AGAIN_AFTER = 60.0
+"""Seconds until plans that could not be had are asked for again."""
+
+_log = logging.getLogger("purveyor")
+
+
+class PriceList:
+    """Fills in prices; what has no known plan stays without."""
+
+    def __init__(self, cache: CatalogueCache, clock: Clock) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._known: dict[str, tuple[float, Mapping[str, Plan]]] = {}
+
+    async def fill(
+        self, member: Member, instances: tuple[Instance, ...], *, deadline: float
+    ) -> tuple[Instance, ...]:
+        """The same machines, with prices; half of the time that is left is spent on asking for them at most."""
+        if "catalog" not in member.facets or all(one.price_per_hour is not None for one in instances):
+            return instances
+        plans = await self._plans(member, deadline)
+        return tuple(_priced(one, plans.get(one.plan or "")) for one in instances)
+
+    async def _plans(self, member: Member, deadline: float) -> Mapping[str, Plan]:
+        now = self._clock.monotonic()
+        until, plans = self._known.get(member.name, (0.0, {}))
+        if now < until:
+            return plans
+        try:
+            page = await self._cache.get(member, CatalogKind.PLANS, deadline=now + (deadline - now) / 2)
+        except PurveyorError as error:
+            _log.info("%s: machines are shown without prices: %s", member.name, error.message)
+            self._known[member.name] = now + _AGAIN_AFTER, plans
+        else:
+            self._known[member.name] = now + TTL[CatalogKind.PLANS], {plan.id: plan for plan in page.items}
+        return self._known[member.name][1]
+
+
+def _priced(instance: Instance, plan: Plan | None) -> Instance:
+    if plan is None or instance.price_per_hour is not None:
+        return instance
+    hourly = dict(plan.region_prices).get(instance.region or "", plan.price_per_hour)
+    return attrs.evolve(instance, price_per_hour=hourly, price_per_month=plan.price_per_month)
