@@ -187,6 +187,24 @@ def droplet_pages(count: int, per_page: int = 200) -> Pages:
     return {f"/v2/droplets {per_page}": pages}
 
 
+def catalogue_pages() -> Pages:
+    """What DigitalOcean sells, as far as it takes to choose."""
+    size, image = droplet(0)["size"], droplet(0)["image"]
+    region = {
+        "name": "Amsterdam 3",
+        "slug": "ams3",
+        "features": [],
+        "available": True,
+        "sizes": [size["slug"]],
+    }
+    return {
+        "/v2/sizes 200": [_json({"sizes": [size], "meta": {"total": 1}})],
+        "/v2/images distribution 200": [_json({"images": [image], "meta": {"total": 1}})],
+        "/v2/images 200": [_json({"images": [], "meta": {"total": 0}})],
+        "/v2/regions 200": [_json({"regions": [region], "meta": {"total": 1}})],
+    }
+
+
 def linode_pages(count: int) -> Pages:
     """All pages of an account's Linodes, in the sizes that clients ask for, and the one plan."""
     rows = [linode(number) for number in range(count)]

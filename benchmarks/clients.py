@@ -46,7 +46,10 @@ class PlainToken(SansIOHTTPPolicy):  # type: ignore[misc]
 def pydo_list(port: int) -> Callable[[], int]:
     """Pydo, with the largest page."""
     client = pydo.Client(
-        token="benchmark", endpoint=f"http://127.0.0.1:{port}", authentication_policy=PlainToken(), retry_total=0
+        token="benchmark",
+        endpoint=f"http://127.0.0.1:{port}",
+        authentication_policy=PlainToken(),
+        retry_total=0,
     )
     return lambda: len(client.droplets.list(per_page=200)["droplets"])
 
@@ -142,9 +145,7 @@ class Took:
     cpu: float
 
 
-def measure(
-    contenders: Mapping[str, Callable[[], None]], calls: int, rounds: int
-) -> dict[str, Took]:
+def measure(contenders: Mapping[str, Callable[[], None]], calls: int, rounds: int) -> dict[str, Took]:
     """Medians for one call; a round beforehand does not count (imports, connections)."""
     found: dict[str, list[Took]] = {name: [] for name in contenders}
     for number in range(rounds + 1):

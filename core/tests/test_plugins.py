@@ -42,7 +42,7 @@ BROKEN = {
         "from purveyor.plugin import hookimpl\n@hookimpl\ndef purveyor_register_provider(): return []",
         "purveyor_register_provider",
     ),
-    "no hook at all": ("", "registers no provider type"),
+    "no hook at all": ("", "registers nothing that is called"),
     "a hook that raises": (
         "from purveyor.plugin import hookimpl\n@hookimpl\ndef purveyor_register_providers(): return 1 / 0",
         "ZeroDivisionError",

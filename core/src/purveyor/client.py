@@ -93,7 +93,9 @@ class MultiProviderClient:
             provider_type=configuration.default_provider_type,
             provider=configuration.default_provider_instance,
         )
-        self._chooser = Chooser(self._registry, self._cache, self._store, self._around, defaults)
+        self._chooser = Chooser(
+            self._registry, self._cache, self._store, self._around, defaults, self._plugins.strategy
+        )
         self._provisioner = Provisioner(self._registry, self._chooser, self._store, self._around)
         prices = PriceList(self._cache, self._around.clock)
         self._machines = Machines(self._registry, prices, self._around)

@@ -8,6 +8,7 @@ from purveyor.model.catalog import *  # noqa: F403
 from purveyor.model.errors import *  # noqa: F403
 from purveyor.model.instance import *  # noqa: F403
 from purveyor.model.metrics import *  # noqa: F403
+from purveyor.model.selection import *  # noqa: F403
 from purveyor.model.values import *  # noqa: F403
 from purveyor.model.views import *  # noqa: F403
 from purveyor.spi.call import *  # noqa: F403

@@ -132,10 +132,13 @@ def load_configuration(
     if document.state not in {None, "memory"}:
         mistakes.append(Mistake("state", f"can only be 'memory', not {document.state!r}"))
     policy = normalise_strategy(document.selection_policy or "default")
-    if policy not in STRATEGIES:
-        mistakes.append(
-            Mistake.unknown("selection_policy", "strategy", document.selection_policy, STRATEGIES)
-        )
+    try:
+        if policy not in STRATEGIES and plugins.strategy(policy) is None:
+            mistakes.append(
+                Mistake.unknown("selection_policy", "strategy", document.selection_policy, STRATEGIES)
+            )
+    except PluginError as error:
+        mistakes.append(Mistake("selection_policy", error.message))
     if mistakes:
         raise _wrong(mistakes, source)
     return Configuration(

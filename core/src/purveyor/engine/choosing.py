@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
@@ -14,9 +14,9 @@ from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.model.catalog import CatalogKind
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import InstanceSpec
-from purveyor.model.selection import Candidate, Explanation, Rejection
+from purveyor.model.selection import Candidate, Explanation, Facts, Rejection
 from purveyor.policy.resolve import Catalogue, Unfit, resolve
-from purveyor.policy.selection import Facts, Strategy, find_strategy, next_in_turn, steady
+from purveyor.policy.selection import Strategy, find_strategy, next_in_turn, steady
 from purveyor.state.store import Store
 
 __all__ = ["Choice", "Chooser", "Defaults", "Turn", "Wish"]
@@ -97,8 +97,11 @@ class Chooser:
         store: Store,
         around: Surroundings,
         defaults: Defaults,
+        brought: Callable[[str], Strategy | None],
     ) -> None:
+        """Weigh with our own strategies, and with those that ``brought`` finds by name."""
         self._registry = registry
+        self._brought = brought
         self._cache = cache
         self._store = store
         self._around = around
@@ -113,9 +116,8 @@ class Chooser:
 
     async def choose(self, wish: Wish, deadline: float) -> Choice:
         """Everybody's verdict on a wish, not ordered yet."""
-        name, strategy = find_strategy(
-            wish.strategy or ("explicit" if wish.provider else self._defaults.strategy)
-        )
+        wanted = wish.strategy or ("explicit" if wish.provider else self._defaults.strategy)
+        name, strategy = find_strategy(wanted, self._brought)
         if name == "explicit" and wish.provider is None:
             raise ValidationError("strategy 'explicit' needs a provider to be named", field="provider")
         members = [self._registry.get(wish.provider)] if wish.provider else list(self._registry)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import attrs
 import pluggy
 
 from purveyor.model.errors import ConfigurationError, PluginError
+from purveyor.model.selection import Candidate, Facts
+from purveyor.policy.selection import Strategy
 from purveyor.spi import hookspecs
 from purveyor.spi.facets import FACETS
-from purveyor.spi.hookspecs import API_VERSION, PROJECT, ProviderPlugin
+from purveyor.spi.hookspecs import API_VERSION, PROJECT, ProviderPlugin, StrategyPlugin
 
 __all__ = ["PluginHost", "PluginInfo"]
+
+
+D = TypeVar("D", ProviderPlugin, StrategyPlugin)
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +29,7 @@ class PluginInfo:
     """One installed plugin.
 
     Attributes:
-        name: Entry point's name, which is its provider type.
+        name: Entry point's name, which is that of the provider type or strategy that it brings.
         distribution: The package that brought it.
         state: ``available`` (not loaded yet), ``loaded``, ``refused`` (by the environment) or ``failed``.
         sandbox: ``module:Class`` of a loopback server that speaks its API, where a loaded plugin brings one.
@@ -37,6 +42,14 @@ class PluginInfo:
     state: str = "available"
     sandbox: str | None = None
     error: PluginError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Offers:
+    """What a plugin brings under its name."""
+
+    provider: ProviderPlugin | None = None
+    strategy: StrategyPlugin | None = None
 
 
 class PluginHost:
@@ -64,7 +77,7 @@ class PluginHost:
         self._refused = _names(environ.get("PURVEYOR_DISABLE_PLUGINS")) or frozenset()
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._loaded: dict[str, ProviderPlugin] = {}
+        self._loaded: dict[str, _Offers] = {}
         self._failed: dict[str, PluginError] = {}
 
     def listing(self, *, load: bool = False) -> tuple[PluginInfo, ...]:
@@ -89,6 +102,34 @@ class PluginHost:
                 field="type",
                 details={"requested_type": name, "available_types": sorted(self._entries)},
             )
+        plugin = self._offers(name).provider
+        if plugin is None:
+            raise self._error(name, f"it registers no provider type called {name!r}")
+        return plugin
+
+    def strategy(self, name: str) -> Strategy | None:
+        """The strategy of that name that a plugin brings, or None.
+
+        Raises:
+            PluginError: A plugin of that name is installed but refused or broken.
+        """
+        plugin = self._offers(name).strategy if name in self._entries else None
+        if plugin is None:
+            return None
+
+        def ranks(candidates: Sequence[Candidate], facts: Facts) -> Sequence[Any]:
+            try:
+                given = list(plugin.ranks(candidates, facts))
+                sorted(given)  # what cannot be compared is no rank
+            except Exception as exc:
+                raise self._error(name, f"its strategy failed with {type(exc).__name__}", exc) from exc
+            if len(given) != len(candidates):
+                raise self._error(name, f"its strategy ranked {len(given)} of {len(candidates)} candidates")
+            return given
+
+        return Strategy(ranks, plugin.note)
+
+    def _offers(self, name: str) -> _Offers:
         self._try(name)
         if name in self._failed:
             raise self._failed[name]
@@ -106,26 +147,32 @@ class PluginHost:
                 raise
             self._failed[name] = self._error(name, f"{type(exc).__name__}: {exc}", exc)
 
-    def _load(self, name: str) -> ProviderPlugin:
+    def _load(self, name: str) -> _Offers:
         if self._is_refused(name):
             raise self._error(name, "refused by PURVEYOR_PLUGINS or PURVEYOR_DISABLE_PLUGINS")
         owners = {_distribution(entry) for entry in self._entries[name]}
         if len(owners) > 1:
             both = " and ".join(sorted(f"{dist} {version}" for dist, version in owners))
             raise self._error(name, f"{both} both claim this name; uninstall one of them")
-        plugin = self._register(name, self._entries[name][0].load())
-        if plugin.api_version != API_VERSION:
-            raise self._error(
-                name, f"it was written for plugin API {plugin.api_version}; this core speaks {API_VERSION}"
-            )
+        offers = self._register(name, self._entries[name][0].load())
+        for plugin in (offers.provider, offers.strategy):
+            if plugin is not None and plugin.api_version != API_VERSION:
+                raise self._error(
+                    name,
+                    f"it was written for plugin API {plugin.api_version}; this core speaks {API_VERSION}",
+                )
+        if offers.provider is not None:
+            self._check(name, offers.provider)
+        return offers
+
+    def _check(self, name: str, plugin: ProviderPlugin) -> None:
         if unknown := sorted(plugin.facets - FACETS.keys()):
             raise self._error(name, f"it declares {', '.join(unknown)}, which no facet is called")
         if not attrs.has(plugin.config_type):
             raise self._error(name, "its config_type is no attrs class")
-        return plugin
 
-    def _register(self, name: str, module: Any) -> ProviderPlugin:
-        """The descriptor of that name among those that the module's hook returns."""
+    def _register(self, name: str, module: Any) -> _Offers:
+        """What of that name is among the descriptors that the module's hooks return."""
         if not self._manager.is_registered(module):
             try:
                 self._manager.register(module, name=name)
@@ -134,16 +181,26 @@ class PluginHost:
                 if self._manager.has_plugin(name):  # as older pluggy leaves it even after a wrong signature
                     self._manager.unregister(name=name)
                 raise
-        for hook in self._manager.hook.purveyor_register_providers.get_hookimpls():
-            if hook.plugin is module:
-                for plugin in cast("Iterable[Any]", hook.function()):
-                    if not isinstance(plugin, ProviderPlugin):
-                        raise self._error(
-                            name, f"its hook returned {type(plugin).__name__}, not ProviderPlugin"
-                        )
-                    if plugin.name == name:
-                        return plugin
-        raise self._error(name, f"it registers no provider type called {name!r}")
+        hooks = self._manager.hook
+        offers = _Offers(
+            provider=self._ask(hooks.purveyor_register_providers, module, ProviderPlugin, name),
+            strategy=self._ask(hooks.purveyor_register_strategies, module, StrategyPlugin, name),
+        )
+        if offers == _Offers():
+            raise self._error(name, f"it registers nothing that is called {name!r}")
+        return offers
+
+    def _ask(self, hook: pluggy.HookCaller, module: Any, kind: type[D], name: str) -> D | None:
+        """The descriptor of that name among those that the module's own implementation of a hook returns."""
+        for one in hook.get_hookimpls():
+            if one.plugin is module:
+                for descriptor in cast("Iterable[Any]", one.function()):
+                    if not isinstance(descriptor, kind):
+                        reason = f"its hook returned {type(descriptor).__name__}, not {kind.__name__}"
+                        raise self._error(name, reason)
+                    if descriptor.name == name:
+                        return descriptor
+        return None
 
     def _error(self, name: str, reason: str, cause: BaseException | None = None) -> PluginError:
         dist, version = _distribution(self._entries[name][0])
@@ -169,7 +226,7 @@ class PluginHost:
             distribution=dist,
             version=version,
             state="failed" if error else "loaded" if loaded else "available",
-            sandbox=loaded.sandbox if loaded else None,
+            sandbox=loaded.provider.sandbox if loaded and loaded.provider else None,
             error=error,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -62,6 +63,12 @@ class ViewStream(Generic[T]):
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
         """Items in the order in which they arrive, each provider's in its own order."""
+        async with aclosing(self._pages()) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    async def _pages(self) -> AsyncGenerator[tuple[T, ...], None]:
         pages: asyncio.Queue[tuple[T, ...] | None] = asyncio.Queue()
         members = self._members()
         tasks = [asyncio.create_task(self._feed(member, pages)) for member in members]
@@ -71,9 +78,8 @@ class ViewStream(Generic[T]):
                 page = await pages.get()
                 if page is None:
                     running -= 1
-                    continue
-                for item in page:
-                    yield item
+                else:
+                    yield page
         finally:
             for task in tasks:
                 task.cancel()
@@ -81,7 +87,7 @@ class ViewStream(Generic[T]):
 
     async def collect(self) -> View[T]:
         """Everything; in place of a provider that fails, its last complete answer, named in ``stale``."""
-        items = [item async for item in self]
+        items = [item async for page in self._pages() for item in page]
         stale: dict[str, datetime] = {}
         for provider in self.failures:
             last = self._memory.answers.get(provider) if self._memory else None

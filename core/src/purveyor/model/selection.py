@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import attrs
@@ -10,7 +11,7 @@ from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Instance
 from purveyor.model.values import Money
 
-__all__ = ["Attempt", "Candidate", "Explanation", "Provisioned", "Rejection"]
+__all__ = ["Attempt", "Candidate", "Explanation", "Facts", "Provisioned", "Rejection"]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +51,27 @@ class Rejection:
     provider: str
     code: str
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What strategies may look at beside the candidates.
+
+    Attributes:
+        served: Provider to how often this set of candidates has chosen it.
+        inflight: Provider to calls under way.
+        latency: Provider to seconds of its last answer.
+        default_type: Configured default provider type.
+        default_provider: Configured default provider.
+        seed: Makes chance repeat.
+    """
+
+    served: Mapping[str, int] = attrs.field(factory=dict)
+    inflight: Mapping[str, int] = attrs.field(factory=dict)
+    latency: Mapping[str, float] = attrs.field(factory=dict)
+    default_type: str | None = None
+    default_provider: str | None = None
+    seed: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -15,11 +15,10 @@ from typing import Any
 import attrs
 
 from purveyor.model.errors import ValidationError
-from purveyor.model.selection import Candidate
+from purveyor.model.selection import Candidate, Facts
 
 __all__ = [
     "STRATEGIES",
-    "Facts",
     "Strategy",
     "find_strategy",
     "in_turn",
@@ -27,27 +26,6 @@ __all__ = [
     "normalise_strategy",
     "steady",
 ]
-
-
-@attrs.frozen(kw_only=True)
-class Facts:
-    """What strategies may look at beside the candidates.
-
-    Attributes:
-        served: Provider to how often this set of candidates has chosen it.
-        inflight: Provider to calls under way.
-        latency: Provider to seconds of its last answer.
-        default_type: Configured default provider type.
-        default_provider: Configured default provider.
-        seed: Makes chance repeat.
-    """
-
-    served: Mapping[str, int] = attrs.field(factory=dict)
-    inflight: Mapping[str, int] = attrs.field(factory=dict)
-    latency: Mapping[str, float] = attrs.field(factory=dict)
-    default_type: str | None = None
-    default_provider: str | None = None
-    seed: int = 0
 
 
 Ranks = Callable[[Sequence[Candidate], Facts], Sequence[Any]]
@@ -212,17 +190,20 @@ def normalise_strategy(name: str) -> str:
     return HOST_FACTORY_NAMES.get(lowered, lowered)
 
 
-def find_strategy(name: str) -> tuple[str, Strategy]:
-    """The strategy of that name.
+def find_strategy(
+    name: str, brought: Callable[[str], Strategy | None] = lambda _: None
+) -> tuple[str, Strategy]:
+    """The strategy of that name: our own, or one that ``brought`` knows.
 
     Raises:
         ValidationError: There is none.
     """
     normal = normalise_strategy(name)
-    if normal not in STRATEGIES:
+    strategy = STRATEGIES.get(normal) or brought(normal)
+    if strategy is None:
         raise ValidationError(
             f"no strategy is called {name!r}; there are {', '.join(sorted(STRATEGIES))}",
             field="strategy",
             details={"available_strategies": sorted(STRATEGIES)},
         )
-    return normal, STRATEGIES[normal]
+    return normal, strategy

@@ -5,16 +5,25 @@ Hooks only register: they are called once, when a client is wired, and return fr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
 import pluggy
 
+from purveyor.model.selection import Candidate, Facts
 from purveyor.spi.call import Context
 from purveyor.spi.facets import Provider
 
-__all__ = ["API_VERSION", "PROJECT", "ProviderPlugin", "hookimpl", "purveyor_register_providers"]
+__all__ = [
+    "API_VERSION",
+    "PROJECT",
+    "ProviderPlugin",
+    "StrategyPlugin",
+    "hookimpl",
+    "purveyor_register_providers",
+    "purveyor_register_strategies",
+]
 
 PROJECT = "purveyor"
 """pluggy's project name, and the entry-point group."""
@@ -55,6 +64,28 @@ class ProviderPlugin:
     api_version: int = API_VERSION
 
 
+def _no_note(_candidate: Candidate, _facts: Facts) -> str:
+    return ""
+
+
+@attrs.frozen(kw_only=True)
+class StrategyPlugin:
+    """One way to put candidates into order.
+
+    Attributes:
+        name: The entry point's name, and what ``selection_policy`` and ``--strategy`` say.
+        ranks: A rank for each candidate, side by side; the lowest comes first, ties fall to priority, then to the name.
+            Pure: the same candidates and facts give the same ranks, and ``facts.seed`` is the only chance.
+        note: Why a candidate stands where it stands, for explanations.
+        api_version: The ``API_VERSION`` that it was written for.
+    """
+
+    name: str
+    ranks: Callable[[Sequence[Candidate], Facts], Sequence[Any]]
+    note: Callable[[Candidate, Facts], str] = _no_note
+    api_version: int = API_VERSION
+
+
 @hookspec
 def purveyor_register_providers() -> Iterable[ProviderPlugin]:  # type: ignore[empty-body]
     """Offer provider types.
@@ -82,5 +113,25 @@ def purveyor_register_providers() -> Iterable[ProviderPlugin]:  # type: ignore[e
         @hookimpl
         def purveyor_register_providers():
             return [ProviderPlugin(name="lamp", factory=build, config_type=Settings, facets=frozenset())]
+        ```
+    """
+
+
+@hookspec
+def purveyor_register_strategies() -> Iterable[StrategyPlugin]:  # type: ignore[empty-body]
+    """Offer ways to choose among providers.
+
+    Example:
+        ```python
+        from purveyor.plugin import StrategyPlugin, hookimpl
+
+
+        def by_length(candidates, facts):
+            return [len(candidate.provider) for candidate in candidates]
+
+
+        @hookimpl
+        def purveyor_register_strategies():
+            return [StrategyPlugin(name="shortest_name", ranks=by_length)]
         ```
     """

@@ -30,8 +30,8 @@ __all__ = ["Api"]
 
 R = TypeVar("R")
 
-OVERLAP = 8
-"""Pages of a list that are fetched at a time."""
+OVERLAP = 12
+"""Pages of a list that are fetched at a time; what is left of a provider's 16 exchanges is for other calls."""
 
 _INVOICES = "/v2/customers/my/invoices"
 

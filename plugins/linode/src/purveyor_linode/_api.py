@@ -21,8 +21,8 @@ R = TypeVar("R")
 Filter: TypeAlias = Mapping[str, Any]
 """What rows must be like, in the words of the header ``X-Filter``."""
 
-OVERLAP = 8
-"""Pages of a list that are fetched at a time."""
+OVERLAP = 12
+"""Pages of a list that are fetched at a time; what is left of a provider's 16 exchanges is for other calls."""
 
 
 class _Anything(msgspec.Struct):
