@@ -25,10 +25,16 @@ def modules_with_all() -> list[str]:
     return sorted(found)
 
 
-def test_the_top_level_offers_exactly_the_names_in_all_sorted() -> None:
-    assert purveyor.__all__ == sorted(purveyor._HOME)
-    for name in purveyor.__all__:
-        assert getattr(purveyor, name).__name__ == name if isinstance(getattr(purveyor, name), type) else True
+def test_the_top_level_offers_the_client_and_the_whole_model_sorted() -> None:
+    model = {
+        name
+        for path in (CORE / "purveyor" / "model").glob("*.py")
+        for name in getattr(importlib.import_module(f"purveyor.model.{path.stem}"), "__all__", ())
+    }
+    for_plugins = {"Facts", "calendar_month", "in_utc"}  # purveyor.plugin has them
+    assert set(purveyor.__all__) == (model - for_plugins) | {"MultiProviderClient"}
+    assert purveyor.__all__ == sorted(purveyor.__all__)
+    assert all(getattr(purveyor, name) is not None for name in purveyor.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:

@@ -198,7 +198,8 @@ class Member:
         except Exception as exc:
             msg = f"plugin {config.type!r} failed to build a provider: {type(exc).__name__}"
             raise PluginError(msg, provider=self.name) from exc
-        missing = [name for name in plugin.facets if not isinstance(provider, FACETS[name])]
+        # Asked of the class, which Python remembers; asked of an object it would look through all methods each time.
+        missing = [name for name in plugin.facets if not issubclass(type(provider), FACETS[name])]
         if missing:
             msg = (
                 f"plugin {config.type!r} declares {', '.join(missing)} but its provider does not implement it"

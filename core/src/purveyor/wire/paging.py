@@ -52,9 +52,9 @@ async def by_page(
     page, last, width = 0, 1, 1
     try:
         while page < last:
-            while len(running) < min(width, last - page):
+            while width > 1 and len(running) < min(width, last - page):
                 running.append(asyncio.ensure_future(fetch(page + len(running) + 1)))
-            fetched = await running.popleft()
+            fetched = await (running.popleft() if running else fetch(page + 1))
             page += 1
             if fetched.total_pages is None:
                 last, width = page + guard.more(page, fetched.next), 1
