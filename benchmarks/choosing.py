@@ -14,12 +14,14 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 
 from _servers import account, catalogue_pages, serving
 
 from purveyor import Candidate, InstanceSpec, Money, MultiProviderClient
 from purveyor.engine.choosing import Wish
-from purveyor.policy.selection import STRATEGIES, Facts, steady
+from purveyor.model.selection import Facts
+from purveyor.policy.selection import STRATEGIES, steady
 
 PROVIDERS = 1_000
 TARGET = 200.0
@@ -85,8 +87,8 @@ def strategies() -> None:
     print(f"{PROVIDERS} providers, µs; median of {TIMES}; the target for a pick is {TARGET:.0f}")
     print(f"  {'once a request, for all strategies: steady':44} {micros(lambda: steady(some)):8.0f}")
     for name, strategy in STRATEGIES.items():
-        picking = micros(lambda strategy=strategy: strategy.pick(ready, known))
-        ordering = micros(lambda strategy=strategy: strategy(ready, known), TIMES // 10)
+        picking = micros(partial(strategy.pick, ready, known))
+        ordering = micros(partial(strategy, ready, known), TIMES // 10)
         verdict = "met" if picking < TARGET else "MISSED"
         print(f"  {name:22} pick {picking:6.0f}  {verdict:6}   in order, with reasons {ordering:7.0f}")
 
@@ -99,13 +101,13 @@ async def chooser() -> None:
         async with MultiProviderClient.from_config({"state": "memory", "providers": providers}) as client:
             explained = await client.explain(spec, deadline=300)
             assert len(explained.candidates) == PROVIDERS, explained.rejected[:1]
+            deadline = asyncio.get_running_loop().time() + 300
             engine = client._chooser  # noqa: SLF001 - the parts of what the client does
             for name in ("priority", "weighted_round_robin"):
                 wish = Wish(spec=spec, strategy=name)
-                deadline = asyncio.get_running_loop().time() + 300
                 choice = await engine.choose(wish, deadline)
-                judging = await async_micros(lambda wish=wish: engine.choose(wish, deadline), 10)
-                taking = await async_micros(lambda choice=choice: engine.take(choice), 50)
+                judging = await async_micros(partial(engine.choose, wish, deadline), 10)
+                taking = await async_micros(partial(engine.take, choice), 50)
                 print(
                     f"  the engine, {name:22} everybody's verdict {judging:7.0f}, once a request;"
                     f" a pick with its facts and counts {taking:6.0f}, for each machine"

@@ -12,10 +12,13 @@ import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
 
 import aiohttp
 from _servers import account, droplet_pages, linode_pages, serving
-from libcloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
+from libcloud.compute.providers import get_driver
+from libcloud.compute.types import Provider
 
 from purveyor import MultiProviderClient
 
@@ -50,7 +53,7 @@ async def ours(port: int, kind: str) -> float:
 
 async def medians(*measures: Callable[[], Awaitable[float]]) -> list[float]:
     """Medians of interleaved rounds, after one to warm up."""
-    rounds = []
+    rounds: list[list[float]] = []
     for _ in range(ROUNDS + 1):
         rounds.append([])
         for measure in measures:
@@ -68,17 +71,15 @@ async def many_accounts() -> None:
     print(f"{ACCOUNTS} accounts, {ACCOUNT_SECONDS * 1000:.0f} ms a request, cold; median of {ROUNDS} rounds")
     with serving({**droplet_pages(1), **linode_pages(0)}, ACCOUNT_SECONDS) as port:
         for kind, targets in lists.items():
-            peer, listed = await medians(
-                lambda targets=targets: plain(port, targets), lambda kind=kind: ours(port, kind)
-            )
+            peer, listed = await medians(partial(plain, port, targets), partial(ours, port, kind))
             requests = f"{len(targets)} request{'s' if len(targets) > 1 else ''} an account"
             print(f"  plain aiohttp, {requests:24} {peer * 1000:7.1f} ms")
             _show(f"list_instances, {kind}", listed, listed / peer, "of the same requests", 2.0)
 
 
-def libcloud_driver(port: int) -> DigitalOceanNodeDriver:
+def libcloud_driver(port: int) -> Any:
     """The driver, pointed at the server before its first call."""
-    driver = DigitalOceanNodeDriver("benchmark")
+    driver: Any = get_driver(Provider.DIGITAL_OCEAN)("benchmark")
     connection = driver.connection
     connection.host, connection.port, connection.secure = "127.0.0.1", port, 0
     connection.connect()

@@ -83,7 +83,7 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("plugin", ["purveyor_digitalocean", "purveyor_linode"])
+@pytest.mark.parametrize("plugin", ["purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus"])
 def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
     code = f"import sys, {plugin}._plugin; print([n for n in {heavy} if n in sys.modules])"
@@ -92,7 +92,15 @@ def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["purveyor", "purveyor_cli", "purveyor_digitalocean", "purveyor_linode", "purveyor_testing"]
+    "package",
+    [
+        "purveyor",
+        "purveyor_cli",
+        "purveyor_digitalocean",
+        "purveyor_linode",
+        "purveyor_prometheus",
+        "purveyor_testing",
+    ],
 )
 def test_every_package_ships_its_types(package: str) -> None:
     module = importlib.import_module(package)

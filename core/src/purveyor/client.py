@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from purveyor.config import Configuration, find_file, load_configuration, read_f
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
 from purveyor.engine.guard import SpendingGuard
+from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
 from purveyor.engine.pricing import PriceList
@@ -27,11 +28,12 @@ from purveyor.model.account import Balance, CostReport, CredentialReport, Invoic
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
-from purveyor.spi.facets import CostRequest
+from purveyor.spi.facets import CostRequest, MetricsRequest
 from purveyor.state.store import Store
 
 __all__ = ["CachedCatalogue", "MultiProviderClient", "PluginInfo"]
@@ -396,15 +398,10 @@ class MultiProviderClient:
     ) -> ViewStream[Invoice]:
         """Every bill from every provider."""
 
-        async def source(member: Member, show: Show[Invoice]) -> None:
-            async def work(call: Call) -> list[Page[Invoice]]:
-                return [page async for page in (await member.billing()).list_invoices(call)]
+        async def pages(member: Member, call: Call) -> AsyncIterator[Page[Invoice]]:
+            return (await member.billing()).list_invoices(call)
 
-            for page in await member.gate.call(
-                "list_invoices", Effect.READ, work, deadline=self._deadline(deadline)
-            ):
-                show(page)
-
+        source = listing("list_invoices", pages, seconds=deadline, clock=self._around.clock)
         return self._stream(lambda: self._registry.offering("billing", providers), source)
 
     def get_costs(
@@ -426,6 +423,24 @@ class MultiProviderClient:
             return await (await member.billing()).get_costs(request, call)
 
         return self._each("billing", "get_costs", work, providers, deadline)
+
+    # Metrics
+
+    def list_metrics(
+        self,
+        providers: Iterable[str] | None = None,
+        *,
+        kinds: Iterable[ResourceKind] | None = None,
+        deadline: float = READ_SECONDS,
+    ) -> ViewStream[ResourceMetrics]:
+        """What every host and container uses now; ``kinds`` narrows it to those."""
+        request = MetricsRequest(kinds=None if kinds is None else frozenset(kinds))
+
+        async def pages(member: Member, call: Call) -> AsyncIterator[Page[ResourceMetrics]]:
+            return (await member.metrics()).list_metrics(request, call)
+
+        source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
+        return self._stream(lambda: self._registry.offering("metrics", providers), source)
 
     # Below here: how
 

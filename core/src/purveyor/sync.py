@@ -23,6 +23,7 @@ from purveyor.model.account import Balance, CostReport, CredentialReport, Invoic
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo, View
 
@@ -287,6 +288,15 @@ class MultiProviderClient:
         deadline: float = READ,
     ) -> ViewStream[CostReport]:
         return self._view(self._client.get_costs(start, end, providers, deadline=deadline))
+
+    def list_metrics(
+        self,
+        providers: Iterable[str] | None = None,
+        *,
+        kinds: Iterable[ResourceKind] | None = None,
+        deadline: float = READ,
+    ) -> ViewStream[ResourceMetrics]:
+        return self._view(self._client.list_metrics(providers, kinds=kinds, deadline=deadline))
 
     def _view(self, stream: AsyncViewStream[T]) -> ViewStream[T]:
         return ViewStream(self._running(), stream)

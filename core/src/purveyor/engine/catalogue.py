@@ -60,6 +60,9 @@ class CatalogueCache:
         self._store = store
         self._clock = clock
         self._flights: dict[str, asyncio.Task[Page[Any]]] = {}
+        self._parsed: dict[
+            str, tuple[float, Page[Any]]
+        ] = {}  # reading one costs more than asking whether it is current
 
     async def get(self, member: Member, kind: CatalogKind, *, deadline: float) -> Page[Any]:
         """A provider's catalogue: remembered if young enough, fetched otherwise.
@@ -140,12 +143,17 @@ class CatalogueCache:
             return None
         if row is None or not 0 <= self._clock.now().timestamp() - row.at < TTL[kind]:
             return None
+        at, page = self._parsed.get(key, (None, None))
+        if at == row.at:
+            return page
         try:
-            return Page(tuple(_converter().structure(one, _ROWS[kind]) for one in json.loads(row.value)))
+            page = Page(tuple(_converter().structure(one, _ROWS[kind]) for one in json.loads(row.value)))
         except (ValueError, TypeError, KeyError, AttributeError, ExceptionGroup) as exc:
             # Written by another version, or damaged: fetch it again.
             _log.debug("a remembered catalogue cannot be read: %s", type(exc).__name__)
             return None
+        self._parsed[key] = row.at, page
+        return page
 
     async def _fetch(self, member: Member, kind: CatalogKind, key: str, deadline: float) -> Page[Any]:
         async def work(call: Call) -> Page[Any]:
@@ -163,6 +171,7 @@ class CatalogueCache:
 
     async def _remember(self, key: str, rows: Iterable[Any]) -> None:
         try:
+            self._parsed.pop(key, None)
             value = json.dumps(_converter().unstructure(list(rows))).encode()
             await self._store.put(_SPACE, key, value, self._clock.now().timestamp())
         except (StateUnavailableError, TypeError, ValueError) as error:  # the latter for rows of wrong types

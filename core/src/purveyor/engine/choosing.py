@@ -154,13 +154,13 @@ class Chooser:
         return turns[0]
 
     def _facts(self, choice: Choice, served: Mapping[str, int]) -> Facts:
-        gates = {member.name: member.gate for member in choice.members}
+        inflight = Counter({member.name: member.gate.inflight for member in choice.members})
+        inflight.update(choice.picked)
+        told = ((member.name, member.gate.health.latency) for member in choice.members)
         return Facts(
             served=served,
-            inflight={name: gate.inflight + choice.picked[name] for name, gate in gates.items()},
-            latency={
-                name: gate.health.latency for name, gate in gates.items() if gate.health.latency is not None
-            },
+            inflight=inflight,
+            latency={name: seconds for name, seconds in told if seconds is not None},
             default_type=self._defaults.provider_type,
             default_provider=self._defaults.provider,
             seed=choice.seed + choice.picked.total(),

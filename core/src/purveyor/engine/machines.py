@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import attrs
 
+from purveyor.engine.listing import listing
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.views import Show, Source, ViewStream
@@ -28,8 +28,6 @@ from purveyor.spi.call import Call, Effect
 from purveyor.spi.facets import ActionRequest, InstanceRequest, ListRequest
 
 __all__ = ["PROTECTED", "Machines"]
-
-T = TypeVar("T")
 
 _PICK_UP_SECONDS = 5.0
 """After which a machine surely shows that it is being worked on, or is through."""
@@ -65,25 +63,15 @@ class Machines:
         self._around = around
 
     def source(self, tag: str | None, seconds: float) -> Source[Instance]:
-        """A view's source: every machine of a provider, each once, within that many seconds."""
+        """A view's source: every machine of a provider, with its price, within that many seconds."""
 
-        async def source(member: Member, show: Show[Instance]) -> None:
-            seen: set[str] = set()  # a try that broke off has shown some already
+        async def pages(member: Member, call: Call) -> AsyncIterator[Page[Instance]]:
+            return (await member.compute()).list_instances(ListRequest(tag=tag), call)
 
-            async def work(call: Call) -> None:
-                compute = await member.compute()
-                pages = _closable(compute.list_instances(ListRequest(tag=tag), call))
-                async with contextlib.aclosing(pages):
-                    async for page in pages:
-                        fresh = {one.id: one for one in page.items if one.id not in seen}
-                        seen.update(fresh)
-                        items = await self._prices.fill(member, tuple(fresh.values()), deadline=call.deadline)
-                        show(attrs.evolve(page, items=items))
+        async def priced(member: Member, found: tuple[Instance, ...], call: Call) -> tuple[Instance, ...]:
+            return await self._prices.fill(member, found, deadline=call.deadline)
 
-            deadline = self._around.clock.monotonic() + seconds
-            await member.gate.call("list_instances", Effect.READ, work, deadline=deadline)
-
-        return source
+        return listing("list_instances", pages, seconds=seconds, clock=self._around.clock, refine=priced)
 
     async def get(self, member: Member, bare: str, *, deadline: float) -> Instance:
         """One machine of one provider."""
@@ -242,14 +230,3 @@ def _uncertain(error: PurveyorError, action: Action) -> UncertainOutcomeError:
         outcome=Outcome.UNKNOWN,
         details=error.details,
     )
-
-
-async def _closable(pages: AsyncIterator[Page[T]]) -> AsyncGenerator[Page[T], None]:
-    """The same pages, with an ``aclose`` that reaches the provider's own generator."""
-    try:
-        async for page in pages:
-            yield page
-    finally:
-        close = getattr(pages, "aclose", None)
-        if close is not None:
-            await close()

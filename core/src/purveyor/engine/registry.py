@@ -26,7 +26,7 @@ from purveyor.model.values import Secret
 from purveyor.model.views import ProviderInfo
 from purveyor.policy.retry import RetryPolicy
 from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
-from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Provider
+from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Metrics, Provider
 from purveyor.spi.hookspecs import ProviderPlugin
 
 __all__ = ["Member", "ProviderConfig", "Registry", "Surroundings"]
@@ -148,6 +148,10 @@ class Member:
         """What it costs."""
         return cast("Billing", await self._facet("billing"))
 
+    async def metrics(self) -> Metrics:
+        """What is in use."""
+        return cast("Metrics", await self._facet("metrics"))
+
     async def aclose(self) -> None:
         """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
         provider, self._provider = self._provider, None
@@ -198,14 +202,18 @@ class Member:
         except Exception as exc:
             msg = f"plugin {config.type!r} failed to build a provider: {type(exc).__name__}"
             raise PluginError(msg, provider=self.name) from exc
-        # Asked of the class, which Python remembers; asked of an object it would look through all methods each time.
-        missing = [name for name in plugin.facets if not issubclass(type(provider), FACETS[name])]
+        missing = [name for name in plugin.facets if not _has(provider, FACETS[name])]
         if missing:
             msg = (
                 f"plugin {config.type!r} declares {', '.join(missing)} but its provider does not implement it"
             )
             raise PluginError(msg, provider=self.name)
         return provider
+
+
+def _has(provider: Provider, facet: type) -> bool:
+    """Whether it has a facet's methods. Python remembers what it found of a class, but not of an object."""
+    return issubclass(type(provider), facet) or isinstance(provider, facet)
 
 
 class Registry:

@@ -233,8 +233,10 @@ _NO_SPECS, _NO_PRICE = rows.Specs(), rows.Price()
 
 def _by_kind(found: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Public and private addresses; their order says nothing."""
+    if not any(map(_PRIVATE.match, found)):
+        return found, ()
     private = tuple(address for address in found if _PRIVATE.match(address))
-    return (tuple(one for one in found if one not in private), private) if private else (found, private)
+    return tuple(address for address in found if address not in private), private
 
 
 def _region_prices(found: Iterable[rows.RegionPrice]) -> tuple[tuple[str, Money], ...]:

@@ -1,0 +1,172 @@
+"""The provider: what servers say in PromQL and what targets say directly, as one listing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from purveyor.plugin import Call, Context, MetricsRequest, Page, PurveyorError, ResourceKind, ResourceMetrics
+from purveyor.wire import Client
+from purveyor_prometheus._api import Api
+from purveyor_prometheus._asking import Asker, Told
+from purveyor_prometheus._config import Settings
+from purveyor_prometheus._mapping import Key, Measured, Places, merged, resource
+from purveyor_prometheus._scrape import Scraper
+
+__all__ = ["Prometheus"]
+
+T = TypeVar("T")
+
+KINDS = (ResourceKind.HOST, ResourceKind.CONTAINER)
+
+TRIED = 3
+"""Targets that may be down before the provider is said to be."""
+
+Found = dict[Key, ResourceMetrics]
+
+
+class Prometheus:
+    """Servers that hold series, targets that are scraped directly, or both.
+
+    Args:
+        settings: Its settings.
+        ctx: Its context.
+        api: The servers; None for none.
+        scrapers: The targets.
+        clients: The targets' clients, which are closed at the end.
+
+    Attributes:
+        api: The servers' whole API, for what the facets do not offer; None where there is no server.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ctx: Context,
+        *,
+        api: Api | None = None,
+        scrapers: Iterable[Scraper] = (),
+        clients: Iterable[Client] = (),
+    ) -> None:
+        self.api = api
+        self._asker = None if api is None else Asker(api, settings, ctx)
+        self._ctx = ctx
+        self._scrapers = tuple(scrapers)
+        self._clients = tuple(clients)
+        self._places = Places(settings)
+
+    async def check_health(self, call: Call) -> None:
+        """Ask a server something that costs it nothing; without one, see whether a target answers."""
+        if self.api is not None:
+            await self.api.check(call)
+        else:
+            await self._any_target(call)
+
+    async def aclose(self) -> None:
+        """Close all connections; may be called twice."""
+        if self.api is not None:
+            await self.api.aclose()
+        for client in self._clients:
+            await client.aclose()
+
+    async def list_metrics(
+        self, request: MetricsRequest, call: Call
+    ) -> AsyncGenerator[Page[ResourceMetrics], None]:
+        """Stream what each resource uses now.
+
+        What a target says itself counts; the servers fill in what it does not say, and tell about all others.
+
+        Raises:
+            PurveyorError: No server answers, and there is nobody else to ask.
+        """
+        told = await self._ask(request, call)
+        if told.errors:
+            yield Page((), tuple(told.errors))
+        others = self._resources(told.found)
+        shown: set[Key] = set()
+        # What hung the last time comes last, so that it takes nobody's turn.
+        order = sorted(self._scrapers, key=lambda one: one.ailing)
+        async with aclosing(_as_they_come(self._scrape(one, call) for one in order)) as batches:
+            async for batch in batches:
+                found: Found = {}
+                for direct, _ in batch:
+                    found |= {key: one for key, one in direct.items() if key not in {*shown, *found}}
+                shown |= found.keys()
+                whole = [merged(one, others[key]) if key in others else one for key, one in found.items()]
+                yield Page(_fitting(whole, request), tuple(error for _, error in batch if error))
+        rest = _fitting([one for key, one in others.items() if key not in shown], request)
+        down = [
+            error
+            for key, error in told.down.items()
+            if key not in shown and (request.ids is None or key[1] in request.ids)
+        ]
+        if rest or down:
+            yield Page(rest, tuple(down))
+
+    async def _ask(self, request: MetricsRequest, call: Call) -> Told:
+        if self._asker is None:
+            return Told()
+        kinds = KINDS if request.kinds is None else tuple(kind for kind in KINDS if kind in request.kinds)
+        told = await self._asker.ask(call, kinds)
+        if told.silent is not None:
+            if not self._scrapers:
+                raise told.silent
+            told.errors.append(told.silent)
+        return told
+
+    async def _scrape(self, scraper: Scraper, call: Call) -> tuple[Found, PurveyorError | None]:
+        try:
+            scraped = await scraper.measure(call)
+        except PurveyorError as error:
+            return {}, error
+        return self._resources(scraped.resources), None
+
+    async def _any_target(self, call: Call) -> None:
+        failed: PurveyorError | None = None
+        for scraper in self._scrapers[:TRIED]:
+            try:
+                await scraper.probe(call)
+            except PurveyorError as error:
+                failed = error
+            else:
+                return
+        if failed is not None:
+            raise failed
+
+    def _resources(self, measured: Mapping[Key, Measured]) -> Found:
+        now = self._ctx.clock.now()
+        return {
+            (kind, name): resource(kind, name, one, provider=self._ctx.provider, places=self._places, now=now)
+            for (kind, name), one in measured.items()
+        }
+
+
+def _fitting(items: Iterable[ResourceMetrics], request: MetricsRequest) -> tuple[ResourceMetrics, ...]:
+    return tuple(
+        one
+        for one in items
+        if (request.ids is None or one.id in request.ids)
+        and (request.kinds is None or one.kind in request.kinds)
+    )
+
+
+async def _as_they_come(work: Iterable[Coroutine[Any, Any, T]]) -> AsyncGenerator[list[T], None]:
+    """Do all of it at the same time; what is done by then is given together."""
+    done: asyncio.Queue[asyncio.Task[T]] = asyncio.Queue()
+    tasks = [asyncio.create_task(one) for one in work]
+    for task in tasks:
+        task.add_done_callback(done.put_nowait)
+    try:
+        left = len(tasks)
+        while left:
+            batch = [await done.get()]
+            while not done.empty():
+                batch.append(done.get_nowait())
+            left -= len(batch)
+            yield [task.result() for task in batch]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
