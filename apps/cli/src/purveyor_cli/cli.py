@@ -18,6 +18,7 @@ from purveyor_cli.commands.catalogues import apps, images, plans, regions
 from purveyor_cli.commands.demo import demo
 from purveyor_cli.commands.init import init
 from purveyor_cli.commands.instances import instances
+from purveyor_cli.commands.metrics import metrics
 from purveyor_cli.commands.ordering import explain
 from purveyor_cli.commands.providers import plugins, providers
 from purveyor_cli.commands.sandbox import sandbox
@@ -50,6 +51,7 @@ for _command in (
     instances,
     explain,
     costs,
+    metrics,
     cache,
     sandbox,
     demo,
