@@ -60,9 +60,8 @@ class CatalogueCache:
         self._store = store
         self._clock = clock
         self._flights: dict[str, asyncio.Task[Page[Any]]] = {}
-        self._parsed: dict[
-            str, tuple[float, Page[Any]]
-        ] = {}  # reading one costs more than asking whether it is current
+        # Asking the state and reading what it says cost more than most choices do.
+        self._parsed: dict[str, tuple[float, Page[Any]]] = {}
 
     async def get(self, member: Member, kind: CatalogKind, *, deadline: float) -> Page[Any]:
         """A provider's catalogue: remembered if young enough, fetched otherwise.
@@ -115,6 +114,8 @@ class CatalogueCache:
             if (kind is None or kind.value == its_kind) and provider in {None, its_provider}:
                 keys.append(key)
         await self._store.delete(_SPACE, tuple(keys))
+        for key in keys:
+            self._parsed.pop(key, None)
         return len(keys)
 
     async def aclose(self) -> None:
@@ -136,16 +137,17 @@ class CatalogueCache:
             flight.exception()  # seen, even if every caller has gone
 
     async def _recall(self, key: str, kind: CatalogKind) -> Page[Any] | None:
+        now = self._clock.now().timestamp()
+        at, page = self._parsed.get(key, (0.0, None))
+        if page is not None and 0 <= now - at < TTL[kind]:
+            return page
         try:
             row = await self._store.get(_SPACE, key)
         except StateUnavailableError as error:
             _log.debug("catalogues are not remembered: %s", error)
             return None
-        if row is None or not 0 <= self._clock.now().timestamp() - row.at < TTL[kind]:
+        if row is None or not 0 <= now - row.at < TTL[kind]:
             return None
-        at, page = self._parsed.get(key, (None, None))
-        if at == row.at:
-            return page
         try:
             page = Page(tuple(_converter().structure(one, _ROWS[kind]) for one in json.loads(row.value)))
         except (ValueError, TypeError, KeyError, AttributeError, ExceptionGroup) as exc:
