@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
+from _servers import droplet
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider
 
@@ -23,93 +24,6 @@ from purveyor_digitalocean._decoding import DROPLETS, read_list
 DROPLET_COUNT = 10_000
 PER_PAGE = 200
 ROUNDS = 7
-
-REGIONS = ["ams3", "blr1", "fra1", "lon1", "nyc1", "nyc2", "nyc3", "sfo2", "sfo3", "sgp1", "syd1", "tor1"]
-FEATURES = ["private_networking", "backups", "ipv6", "metadata", "install_agent", "storage", "image_transfer"]
-SIZES = [f"s-{cpus}vcpu-{memory}gb" for cpus, memory in ((1, 1), (1, 2), (2, 2), (2, 4), (4, 8), (8, 16))]
-
-
-def droplet(number: int) -> dict[str, Any]:
-    """A row with every key that the API gives; about 1.8 KB."""
-    region = REGIONS[number % len(REGIONS)]
-    return {
-        "id": 480_000_000 + number,
-        "name": f"web-{number:05}",
-        "memory": 1024,
-        "vcpus": 1,
-        "disk": 25,
-        "locked": False,
-        "status": "active" if number % 10 else "off",
-        "kernel": None,
-        "created_at": f"2026-03-{number % 28 + 1:02}T18:37:44Z",
-        "features": ["monitoring", "droplet_agent", "private_networking", "ipv6"],
-        "backup_ids": [],
-        "next_backup_window": None,
-        "snapshot_ids": [67512819],
-        "image": {
-            "id": 155133621,
-            "name": "24.04 (LTS) x64",
-            "distribution": "Ubuntu",
-            "slug": "ubuntu-24-04-x64",
-            "public": True,
-            "regions": REGIONS,
-            "created_at": "2026-02-11T17:19:31Z",
-            "min_disk_size": 7,
-            "type": "base",
-            "size_gigabytes": 0.76,
-            "description": "Ubuntu 24.04 (LTS) x64",
-            "tags": [],
-            "status": "available",
-        },
-        "volume_ids": [],
-        "size": {
-            "slug": SIZES[number % len(SIZES)],
-            "memory": 1024,
-            "vcpus": 1,
-            "disk": 25,
-            "transfer": 1.0,
-            "price_monthly": 6.0,
-            "price_hourly": 0.00892999954521656,
-            "regions": REGIONS,
-            "available": True,
-            "description": "Basic",
-            "disk_info": [{"type": "local", "size": {"amount": 25, "unit": "gib"}}],
-        },
-        "size_slug": SIZES[number % len(SIZES)],
-        "networks": {
-            "v4": [
-                {
-                    "ip_address": f"10.116.{number // 250 % 250}.{number % 250}",
-                    "netmask": "255.255.240.0",
-                    "gateway": "",
-                    "type": "private",
-                },
-                {
-                    "ip_address": f"198.18.{number // 250 % 250}.{number % 250}",
-                    "netmask": "255.255.240.0",
-                    "gateway": "198.18.0.1",
-                    "type": "public",
-                },
-            ],
-            "v6": [
-                {
-                    "ip_address": f"2001:db8::{number:x}",
-                    "netmask": 64,
-                    "gateway": "2001:db8::1",
-                    "type": "public",
-                }
-            ],
-        },
-        "region": {
-            "name": region,
-            "slug": region,
-            "features": FEATURES,
-            "available": True,
-            "sizes": SIZES,
-        },
-        "tags": ["web", "env:prod"],
-        "vpc_uuid": "760e09ef-dc84-11e8-981e-3cfdfeaae000",
-    }
 
 
 def bodies() -> list[bytes]:

@@ -19,7 +19,7 @@ LISTS = [
     (("instances", "list"), "running"),
     (("costs",), "in all"),
     (("costs", "invoices"), "still running"),
-    (("costs", "balances"), "just now"),
+    (("costs", "balances"), "THIS MONTH"),
 ]
 names = pytest.mark.parametrize(("command", "text"), LISTS, ids=[" ".join(command) for command, _ in LISTS])
 

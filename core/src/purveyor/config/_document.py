@@ -112,33 +112,13 @@ def load_configuration(
         written = _expand(data, "", environ, mistakes)
     except RecursionError:
         raise _wrong([Mistake("", "is nested too deeply")], source) from None
-    normal, inner, prefix = _normal_form(written)
-    before = len(mistakes)
-    document = shaper.shape(normal, _Document, "")
-    for at in range(before, len(mistakes)):  # the paths are to be those of what was written
-        if re.split(r"[.\[]", mistakes[at].path)[0] in inner:
-            mistakes[at] = attrs.evolve(mistakes[at], path=prefix + mistakes[at].path)
-    if document is None:  # go on with what can be read, so that all mistakes are told at once
-        some = normal.get("providers") if isinstance(normal, Mapping) else None
-        document = _Document(providers=some if isinstance(some, list) else [])
-    listed = f"{prefix}providers" if "providers" in inner else "providers"
-    entries: list[tuple[str, _ProviderEntry]] = []
-    for index, entry in enumerate(document.providers):
-        path = f"{listed}[{index}]"
-        shaped = shaper.shape(entry, _ProviderEntry, path) or _readable(entry, f"unnamed-{index}")
-        entries += [(path, shaped)] if shaped else []
+    document, listed = _document(written, shaper)
+    entries = _entries(document, listed, shaper)
     _check_names(entries, document, mistakes)
     providers = [_provider(entry, path, plugins, shaper) for path, entry in entries]
     if document.state not in {None, "memory"}:
         mistakes.append(Mistake("state", f"can only be 'memory', not {document.state!r}"))
-    policy = normalise_strategy(document.selection_policy or "default")
-    try:
-        if policy not in STRATEGIES and plugins.strategy(policy) is None:
-            mistakes.append(
-                Mistake.unknown("selection_policy", "strategy", document.selection_policy, STRATEGIES)
-            )
-    except PluginError as error:
-        mistakes.append(Mistake("selection_policy", error.message))
+    policy = _policy(document, plugins, mistakes)
     if mistakes:
         raise _wrong(mistakes, source)
     return Configuration(
@@ -149,6 +129,43 @@ def load_configuration(
         state_dir=_state_dir(document),
         limits=document.limits,
     )
+
+
+def _document(written: Any, shaper: Shaper) -> tuple[_Document, str]:
+    """The document in its normal form, and where its list of providers stands in what was written."""
+    normal, inner, prefix = _normal_form(written)
+    mistakes = shaper.mistakes
+    before = len(mistakes)
+    document = shaper.shape(normal, _Document, "")
+    for at in range(before, len(mistakes)):  # the paths are to be those of what was written
+        if re.split(r"[.\[]", mistakes[at].path)[0] in inner:
+            mistakes[at] = attrs.evolve(mistakes[at], path=prefix + mistakes[at].path)
+    if document is None:  # go on with what can be read, so that all mistakes are told at once
+        some = normal.get("providers") if isinstance(normal, Mapping) else None
+        document = _Document(providers=some if isinstance(some, list) else [])
+    return document, f"{prefix}providers" if "providers" in inner else "providers"
+
+
+def _entries(document: _Document, listed: str, shaper: Shaper) -> list[tuple[str, _ProviderEntry]]:
+    """The providers that can be read at all, each with its path."""
+    entries = []
+    for index, entry in enumerate(document.providers):
+        path = f"{listed}[{index}]"
+        shaped = shaper.shape(entry, _ProviderEntry, path) or _readable(entry, f"unnamed-{index}")
+        entries += [(path, shaped)] if shaped else []
+    return entries
+
+
+def _policy(document: _Document, plugins: PluginHost, mistakes: list[Mistake]) -> str:
+    """The strategy's normal name, one of ours or of a plugin's."""
+    written = document.selection_policy or "default"
+    policy = normalise_strategy(written)
+    try:
+        if policy not in STRATEGIES and plugins.strategy(policy) is None:
+            mistakes.append(Mistake.unknown("selection_policy", "strategy", written, STRATEGIES))
+    except PluginError as error:
+        mistakes.append(Mistake("selection_policy", error.message))
+    return policy
 
 
 def _readable(entry: Any, stand_in: str) -> _ProviderEntry | None:
