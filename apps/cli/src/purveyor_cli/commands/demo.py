@@ -14,6 +14,7 @@ from purveyor import (
     Attempt,
     Candidate,
     GiB,
+    Instance,
     InstanceSpec,
     MultiProviderClient,
     Needs,
@@ -126,13 +127,44 @@ async def _tell(story: Story) -> None:
             await stage.lose_an_answer()
             await stage.hang()
             await stage.look()
+            await _elsewhere(story, a)
             await stage.clean_up()
+
+
+async def _elsewhere(story: Story, cloud: Sandbox) -> None:
+    """The same request on a cloud that speaks another language; what is made there does not outlive the chapter."""
+    story.chapter(
+        "Another cloud, the same request",
+        "Linode has sizes, images and places of its own. The request stays as it is.",
+        command=f"purveyor instances create blog {WANTED} --count 2 --strategy round_robin --wait",
+    )
+    cloud.clear_faults()
+    async with sandbox_class("linode")(seed=3) as other:
+        config = {
+            "state": "memory",
+            "selection_policy": "round_robin",
+            "providers": [_account("do-a", cloud, 100), _account("akamai", other, 100)],
+        }
+        async with MultiProviderClient.from_config(config, health_interval=None) as client:
+            made = sorted((await client.provision(_spec("blog"), count=2, wait=True)).instances, key=_where)
+            story.show(made, INSTANCES, sum_up)
+            story.claim(
+                "One machine on each, alike in cores and memory; each cloud's own words are in its row.",
+                held=[one.provider for one in made] == ["akamai", "do-a"]
+                and len({(one.cpus, one.memory) for one in made}) == 1
+                and len({(one.plan, one.image, one.region) for one in made}) == 2,
+            )
+            await asyncio.gather(*(client.delete_instance(_where(one)) for one in made))
+
+
+def _where(one: Instance) -> str:
+    return f"{one.provider}/{one.id}"
 
 
 def _account(name: str, cloud: Sandbox, weight: int) -> dict[str, object]:
     return {
         "name": name,
-        "type": "digitalocean",
+        "type": cloud.name,
         "weight": weight,
         "config": {"token": cloud.token, "base_url": cloud.base_url},
     }
@@ -273,7 +305,7 @@ class Stage:
         """Everything goes, and the clouds agree."""
         self.story.chapter("Cleaning up", command="purveyor instances delete ID…")
         view = await self.client.list_instances().collect()
-        await asyncio.gather(*(self.client.delete_instance(f"{one.provider}/{one.id}") for one in view.items))
+        await asyncio.gather(*(self.client.delete_instance(_where(one)) for one in view.items))
         truth = self._truth()
         self.story.show(list(truth.values()), TRUTH, lambda _: "what truly happened in the clouds")
         left = await self.client.list_instances().collect()
