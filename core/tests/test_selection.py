@@ -16,7 +16,6 @@ from purveyor.policy.selection import (
     STRATEGIES,
     Facts,
     find_strategy,
-    in_turn,
     next_in_turn,
     normalise_strategy,
 )
@@ -32,6 +31,12 @@ def candidate(name: str, **traits) -> Candidate:
 
 def order(strategy: str, candidates, **facts) -> list[str]:
     return [one.provider for one in STRATEGIES[strategy](candidates, Facts(**facts))]
+
+
+def in_turn(weights, served) -> list[str]:
+    """Whose turn it is, and who is asked if that one refuses."""
+    candidates = [candidate(name, weight=weight) for name, weight in weights.items()]
+    return order("weighted_round_robin", candidates, served=served)
 
 
 WEIGHTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 1000), min_size=1)
@@ -321,17 +326,21 @@ class TestThroughTheClient:
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from purveyor.policy.selection import in_turn, next_in_turn
+from purveyor.model.selection import Candidate, Facts
+from purveyor.policy.selection import STRATEGIES, next_in_turn
 from purveyor.state.store import Store
 import json
 
 async def main():
     store, picked = Store(Path(sys.argv[1])), []
     weights = {"a": 3, "b": 1}
+    candidates = [
+        Candidate(provider=name, type="t", plan="p", image="i", weight=weight) for name, weight in weights.items()
+    ]
 
     def change(before):
         served = json.loads(before or b"{}")
-        picked.append(in_turn(weights, served)[0])
+        picked.append(STRATEGIES["weighted_round_robin"].pick(candidates, Facts(served=served)).provider)
         return json.dumps(next_in_turn(served, picked[-1], weights)).encode()
 
     for _ in range(40):

@@ -50,7 +50,7 @@ def test_everything_in_the_written_configuration_can_be_switched_on(cli: Any, ho
     on = re.sub(r"(?m)^( *)# ( *)(- )?(\w+:)", r"\1\2\3\4", text)
     assert on.count("#") < text.count("#")
     (home / "purveyor.yaml").write_text(on, encoding="utf-8")
-    assert [one["id"] for one in cli("providers", "list").json["items"]] == ["do-ams", "do-nyc"]
+    assert [one["id"] for one in cli("providers", "list").json["items"]] == ["do-ams", "akamai"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -21,7 +21,6 @@ __all__ = [
     "STRATEGIES",
     "Strategy",
     "find_strategy",
-    "in_turn",
     "next_in_turn",
     "normalise_strategy",
     "steady",
@@ -140,13 +139,6 @@ def _deadlines(weights: Sequence[int], turns: Sequence[int]) -> list[int]:
         ((due := turn * total) + rest) // weight + (0 if due < following * weight else late)
         for weight, turn in zip(weights, turns, strict=True)
     ]
-
-
-def in_turn(weights: Mapping[str, int], served: Mapping[str, int]) -> list[str]:
-    """Whose turn it is, and who would be next if it were not there; the same deadline falls to the name."""
-    names = sorted(weights)
-    ranks = _deadlines([weights[name] for name in names], [served.get(name, 0) for name in names])
-    return [name for _, name in sorted(zip(ranks, names, strict=True))]
 
 
 def next_in_turn(served: Mapping[str, int], chosen: str, weights: Mapping[str, int]) -> dict[str, int]:

@@ -36,12 +36,12 @@ providers:
       token: env:DIGITALOCEAN_TOKEN      # or file:PATH; better not the token itself
       region: ams3                       # for machines that are asked for without a region
 
-  # - name: do-nyc
-  #   type: digitalocean
-  #   capabilities: [droplets, gpu]      # what requests may ask for; default: all that the type can do
+  # - name: akamai
+  #   type: linode
+  #   capabilities: [gpu, ipv6]          # what requests may ask for; default: all that the type can do
   #   config:
-  #     token: file:~/.config/purveyor/do-nyc.token
-  #     region: nyc3
+  #     token: file:~/.config/purveyor/akamai.token
+  #     region: eu                       # a place will do: a city, a country or a continent
   #     timeout: 20                      # seconds for one exchange
 """
 
