@@ -24,6 +24,17 @@ async def retrying(
     work: Callable[[int], Awaitable[T]], next_wait: Callable[[Exception, int], float | None]
 ) -> T:
     """Call ``work`` with 1, 2, 3 … until it succeeds or ``next_wait`` has no seconds to wait any more."""
+    try:
+        return await work(1)
+    except Exception as error:  # noqa: BLE001 - the loop below knows what to do with it
+        first = error
+    return await _again(first, work, next_wait)
+
+
+async def _again(
+    first: Exception, work: Callable[[int], Awaitable[T]], next_wait: Callable[[Exception, int], float | None]
+) -> T:
+    """The loop proper, with the first failure behind it: nearly all calls succeed at once and never pay for it."""
     number = 0
 
     def decide(error: Exception) -> float | bool:
@@ -33,5 +44,7 @@ async def retrying(
     async for attempt in stamina.retry_context(on=decide, attempts=None, timeout=None, wait_jitter=0):
         with attempt:
             number = attempt.num
+            if number == 1:
+                raise first
             return await work(number)
     raise AssertionError  # the loop above returns or raises

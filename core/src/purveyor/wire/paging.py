@@ -62,9 +62,10 @@ async def by_page(
                 last, width = guard.within(fetched.total_pages), overlap
             yield fetched
     finally:
-        for future in running:
-            future.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            for future in running:
+                future.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 async def by_cursor(
