@@ -10,8 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import stamina
-
 __all__ = ["retrying"]
 
 T = TypeVar("T")
@@ -35,6 +33,8 @@ async def _again(
     first: Exception, work: Callable[[int], Awaitable[T]], next_wait: Callable[[Exception, int], float | None]
 ) -> T:
     """The loop proper, with the first failure behind it: nearly all calls succeed at once and never pay for it."""
+    import stamina  # noqa: PLC0415 - heavy, and only needed once something has failed
+
     number = 0
 
     def decide(error: Exception) -> float | bool:
