@@ -487,12 +487,27 @@ class TestCatalogues:
                 at = client._around.clock.now().timestamp()
                 await client._store.put("catalogue", key, damage, at)
                 await client._store.put("catalogue", "moons|a|fake", b"[]", at)
-                await client.cached_catalogues()
-                assert len((await client.list_plans().collect()).items) == 3
+                other = world.client(store=client._store)  # what it has not read itself, it reads there
+                await other.cached_catalogues()
+                assert len((await other.list_plans().collect()).items) == 3
                 assert cloud.count("list_plans") == 2
-                assert await client.clear_cache() == 2
+                assert await other.clear_cache() == 2
 
         story()
+
+    @virtual
+    async def test_clearing_forgets_what_is_in_memory_though_another_process_cleared_the_state_before(
+        self, world
+    ):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.list_plans().collect()
+            await client.list_plans().collect()
+            assert cloud.count("list_plans") == 1
+            await client._store.delete("catalogue", tuple(await client._store.items("catalogue")))
+            assert await client.clear_cache() == 1
+            await client.list_plans().collect()
+            assert cloud.count("list_plans") == 2
 
     @virtual
     async def test_another_endpoint_under_the_same_name_is_another_catalogue(self, world):

@@ -108,11 +108,13 @@ class CatalogueCache:
 
     async def clear(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
         """Forget all catalogues, or those of a kind, of a provider, or both; says how many."""
-        keys = []
-        for key in await self._store.items(_SPACE):
+
+        def meant(key: str) -> bool:
             its_kind, its_provider, _ = key.split("|", 2)
-            if (kind is None or kind.value == its_kind) and provider in {None, its_provider}:
-                keys.append(key)
+            return (kind is None or kind.value == its_kind) and provider in {None, its_provider}
+
+        # Another process may have cleared the state before, and ours are in memory still.
+        keys = {key for key in (*await self._store.items(_SPACE), *self._parsed) if meant(key)}
         await self._store.delete(_SPACE, tuple(keys))
         for key in keys:
             self._parsed.pop(key, None)
@@ -168,12 +170,12 @@ class CatalogueCache:
 
         page = await member.gate.call(f"list_{kind.value}", Effect.READ, work, deadline=deadline)
         if not page.unreadable:
+            self._parsed[key] = self._clock.now().timestamp(), page
             await self._remember(key, page.items)
         return page
 
     async def _remember(self, key: str, rows: Iterable[Any]) -> None:
         try:
-            self._parsed.pop(key, None)
             value = json.dumps(_converter().unstructure(list(rows))).encode()
             await self._store.put(_SPACE, key, value, self._clock.now().timestamp())
         except (StateUnavailableError, TypeError, ValueError) as error:  # the latter for rows of wrong types

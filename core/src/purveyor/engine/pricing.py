@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import attrs
 
-from purveyor.engine.catalogue import TTL, CatalogueCache
+from purveyor.engine.catalogue import CatalogueCache
 from purveyor.engine.registry import Member
 from purveyor.model.catalog import CatalogKind, Plan
 from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Instance
 from purveyor.model.values import Money
+from purveyor.model.views import Page
 from purveyor.spi.call import Clock
 
 __all__ = ["PriceList"]
@@ -38,7 +39,8 @@ class PriceList:
     def __init__(self, cache: CatalogueCache, clock: Clock) -> None:
         self._cache = cache
         self._clock = clock
-        self._known: dict[str, tuple[float, Mapping[str, _Prices]]] = {}
+        self._known: dict[str, tuple[Page[Plan], Mapping[str, _Prices]]] = {}
+        self._again_at: dict[str, float] = {}
 
     async def fill(
         self, member: Member, instances: tuple[Instance, ...], *, deadline: float
@@ -51,20 +53,19 @@ class PriceList:
 
     async def _plans(self, member: Member, deadline: float) -> Mapping[str, _Prices]:
         now = self._clock.monotonic()
-        until, plans = self._known.get(member.name, (0.0, {}))
-        if now < until:
-            return plans
+        page, prices = self._known.get(member.name, (None, {}))
+        if now < self._again_at.get(member.name, now):
+            return prices
         try:
-            page = await self._cache.get(member, CatalogKind.PLANS, deadline=now + (deadline - now) / 2)
+            current = await self._cache.get(member, CatalogKind.PLANS, deadline=now + (deadline - now) / 2)
         except PurveyorError as error:
-            _log.info("%s: machines are shown without prices: %s", member.name, error.message)
-            self._known[member.name] = now + _AGAIN_AFTER, plans
-        else:
-            self._known[member.name] = (
-                now + TTL[CatalogKind.PLANS],
-                {plan.id: _prices(plan) for plan in page.items},
-            )
-        return self._known[member.name][1]
+            _log.info("%s: prices are missing or old: %s", member.name, error.message)
+            self._again_at[member.name] = now + _AGAIN_AFTER
+            return prices
+        if current is not page:
+            prices = {plan.id: _prices(plan) for plan in current.items}
+            self._known[member.name] = current, prices
+        return prices
 
 
 def _prices(plan: Plan) -> _Prices:
