@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -46,6 +47,18 @@ async def test_two_change_the_same_and_no_change_is_lost(store, tmp_path):
     await asyncio.gather(*(one.update("a", "n", one_more, 0.0) for one in (store, other) * 50))
     assert (await other.get("a", "n")).value == b"100"
     await other.aclose()
+
+
+async def test_many_that_open_a_new_folder_at_the_same_moment_all_get_in(tmp_path):
+    """Switching a new file to WAL is refused at once while somebody else does it."""
+    for number in range(60):
+        line = threading.Barrier(4)  # all of their threads start together
+        stores = [
+            Store(tmp_path / str(number), ThreadPoolExecutor(1, initializer=line.wait)) for _ in range(4)
+        ]
+        await asyncio.gather(*(one.put("a", str(key), b"x", 0.0) for key, one in enumerate(stores)))
+        assert len(await stores[0].items("a")) == 4
+        await asyncio.gather(*(one.aclose() for one in stores))
 
 
 async def test_reading_waits_for_nobody_who_writes(store, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ MIGRATIONS = (
 """Each brings the schema one version further; ``user_version`` counts those that ran."""
 
 _BUSY_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
 
 
 @attrs.frozen
@@ -137,13 +139,27 @@ def _open(folder: Path | None) -> sqlite3.Connection:
     name = ":memory:" if folder is None else folder / "state.sqlite3"
     db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _go_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
         _migrate(db)
     except sqlite3.Error:
         db.close()
         raise
     return db
+
+
+def _go_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL, whoever else does at this moment: here SQLite says "locked" at once, whatever the timeout is."""
+    for _ in range(int(_BUSY_SECONDS / _PAUSE_SECONDS)):
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE_SECONDS)  # in the store's own thread, never in the loop's
+        else:
+            return
+    db.execute("PRAGMA journal_mode = WAL")
 
 
 def _migrate(db: sqlite3.Connection) -> None:
