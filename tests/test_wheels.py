@@ -65,6 +65,7 @@ def test_the_command_says_its_version_and_finds_the_plugin(python: Path) -> None
         ("digitalocean", "loaded"),
         ("linode", "loaded"),
         ("prometheus", "loaded"),
+        ("virtengine", "loaded"),
     ]
 
 

@@ -1,0 +1,1 @@
+"""VirtEngine for Purveyor."""
