@@ -1,0 +1,188 @@
+"""Signed requests, as the provider daemon checks them: by a wallet, or by HMAC.
+
+A wallet's signature names neither host nor query and is good for five minutes, at every provider. So each one is made
+for one attempt, and who may see it is decided by the leases; see ``_provider``.
+
+Sources: ``pkg/provider_daemon/auth/cosmos_verify.go`` and ``portal_api.go`` of virtengine/virtengine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from secrets import token_hex
+from typing import Any
+
+from purveyor.plugin import Clock, Secret
+from purveyor.wire import unsendable
+from purveyor_virtengine._keys import Key, address_of
+
+__all__ = ["HmacAuth", "WalletAuth", "canonical_body"]
+
+_UNFIT = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
+"""What would break the signed text, which the daemon puts together without escapes."""
+
+_ESCAPED = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+"""What Go writes as an escape and Python does not."""
+
+
+class WalletAuth:
+    """Signs requests with a wallet: a fresh nonce and signature each.
+
+    Args:
+        key: What signs.
+        prefix: What addresses of the chain begin with.
+        chain_id: Name of the chain.
+        clock: Time; the daemon allows five minutes of age and a minute of future.
+        nonce: Makes 32 hexadecimal digits that were never used before.
+
+    Attributes:
+        principal: The wallet's address.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        *,
+        prefix: str,
+        chain_id: str,
+        clock: Clock,
+        nonce: Callable[[], str] = lambda: token_hex(16),
+    ) -> None:
+        self.principal = address_of(key.public, prefix)
+        self._key, self._clock, self._nonce = key, clock, nonce
+        self._public = b64encode(key.public).decode()
+        # The sign document of Cosmos' MsgSignData with sorted keys; only the data changes.
+        self._before = (
+            f'{{"account_number":"0","chain_id":{_text(chain_id)},"fee":{{"amount":[],"gas":"0"}},"memo":"",'
+            '"msgs":[{"type":"sign/MsgSignData","value":{"data":"'
+        ).encode()
+        self._after = f'","signer":"{self.principal}"}}}}],"sequence":"0"}}'.encode()
+
+    async def headers(self, method: str, path: str, query: str, body: bytes | None) -> Mapping[str, str]:
+        """The headers of one attempt.
+
+        Args:
+            method: In upper case.
+            path: Below the base URL, percent-decoded: what the daemon sees.
+            query: Not covered by the signature.
+            body: What is sent; None for nothing.
+
+        Raises:
+            ValidationError: The path holds what cannot be signed.
+            InvalidCredentialsError: A signer that is somewhere else did not sign.
+        """
+        del query
+        nonce, stamp = self._nonce(), int(self._clock.now().timestamp() * 1000)
+        signature = await self._key.sign(self.document(method, path, body, stamp=stamp, nonce=nonce))
+        return {
+            "x-ve-address": self.principal,
+            "x-ve-timestamp": str(stamp),
+            "x-ve-nonce": nonce,
+            "x-ve-signature": b64encode(signature).decode(),
+            "x-ve-pubkey": self._public,
+        }
+
+    def document(self, method: str, path: str, body: bytes | None, *, stamp: int, nonce: str) -> bytes:
+        """The bytes that are signed; ``stamp`` is in milliseconds since 1970."""
+        checked = _checked(path)
+        body_hash = hashlib.sha256(canonical_body(body)).hexdigest() if body else ""
+        inner = (
+            f'{{"method":"{method}","path":"{checked}","timestamp":{stamp},"nonce":"{nonce}",'
+            f'"body_hash":"{body_hash}"}}'
+        )
+        return self._before + b64encode(inner.encode()) + self._after
+
+    def __repr__(self) -> str:
+        return f"WalletAuth({self.principal})"
+
+
+class HmacAuth:
+    """Signs requests with a shared secret. There is no nonce, and the body is not covered.
+
+    Args:
+        secret: The secret.
+        principal: Who asks.
+        clock: Time; the daemon allows five minutes of difference.
+    """
+
+    def __init__(self, secret: Secret, *, principal: str, clock: Clock) -> None:
+        self.principal = principal
+        self._secret, self._clock = secret, clock
+
+    async def headers(self, method: str, path: str, query: str, body: bytes | None) -> Mapping[str, str]:
+        """The headers of one attempt; ``query`` as it is sent, byte for byte. See ``WalletAuth.headers``."""
+        del body
+        stamp = str(int(self._clock.now().timestamp()))
+        text = "\n".join((method, _checked(path), query, self.principal, stamp))
+        signature = hmac.new(self._secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
+        return {"x-ve-principal": self.principal, "x-ve-timestamp": stamp, "x-ve-signature": signature}
+
+    def __repr__(self) -> str:
+        return f"HmacAuth({self.principal}: ****)"
+
+
+def canonical_body(body: bytes) -> bytes:
+    """A body as the daemon hashes it: what is JSON with sorted keys and as Go writes it, all else as it is.
+
+    Numbers keep the digits that they were written with.
+    """
+    try:
+        value = json.loads(
+            body.decode(),
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_refuse,
+            object_pairs_hook=_object,
+        )
+    except (ValueError, RecursionError):
+        return body
+    return _written(value).encode()
+
+
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def _refuse(word: str) -> Any:
+    msg = f"{word} is not JSON"
+    raise ValueError(msg)
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """As Go decodes it: halves of a surrogate pair become U+FFFD, and of equal keys the last one counts."""
+    return {_whole(key): value for key, value in pairs}
+
+
+def _whole(text: str) -> str:
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _written(value: Any) -> str:
+    match value:
+        case _Number():
+            return value
+        case str():
+            return _text(_whole(value))
+        case dict():
+            # Sorting by code points is sorting by UTF-8 bytes.
+            return "{" + ",".join(f"{_text(key)}:{_written(value[key])}" for key in sorted(value)) + "}"
+        case list():
+            return "[" + ",".join(map(_written, value)) + "]"
+    return {True: "true", False: "false", None: "null"}[value]
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).translate(_ESCAPED)
+
+
+def _checked(path: str) -> str:
+    if _UNFIT.search(path):
+        raise unsendable("the path holds a quote, a backslash or another character that cannot be signed", "path")
+    return path

@@ -1,0 +1,306 @@
+"""Signatures, byte for byte as the provider daemon checks them, and keys that stay secret."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import pickle
+import re
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from coincurve import PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from purveyor.plugin import ConfigurationError, InvalidCredentialsError, Secret, ValidationError
+from purveyor_testing.context import FixedDay
+from purveyor_virtengine._keys import (
+    ORDER,
+    LocalKey,
+    Signer,
+    address_of,
+    from_hex,
+    from_mnemonic,
+    load_sign,
+    public_bytes,
+)
+from purveyor_virtengine._wallet import HmacAuth, WalletAuth, canonical_body
+
+VECTORS = Path(__file__).parents[3] / ".." / "shared" / "data" / "virtengine_auth_vectors.json"
+
+PRIVATE = hashlib.sha256(b"a wallet of the tests").digest()
+KEY = LocalKey(PRIVATE)
+DAY = FixedDay(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def wallet(key=KEY, nonce="0f" * 16, prefix="ve", chain_id="virtengine-1"):
+    return WalletAuth(key, prefix=prefix, chain_id=chain_id, clock=DAY, nonce=lambda: nonce)
+
+
+def signed(auth, method="GET", path="/api/v1/health", query="", body=None):
+    return asyncio.run(auth.headers(method, path, query, body))
+
+
+def fits(headers, document, public=KEY.public):
+    """Whether a signature holds for a document, judged without our own code."""
+    signature = b64decode(headers["x-ve-signature"])
+    s = int.from_bytes(signature[32:], "big")
+    found = {
+        PublicKey.from_signature_and_message(signature + bytes([one]), document).format() for one in (0, 1)
+    }
+    return len(signature) == 64 and s <= ORDER // 2 and public in found
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    if not VECTORS.exists():
+        pytest.skip("the vectors are not at hand")
+    return json.loads(VECTORS.read_bytes())
+
+
+def test_the_vectors_come_out_byte_for_byte(vectors):
+    key = from_hex(Secret(vectors["private_key_hex"]))
+    day = FixedDay(datetime.fromtimestamp(vectors["timestamp_ms"] / 1000, UTC))
+    for case in vectors["cases"]:
+        auth = WalletAuth(
+            key,
+            prefix=vectors["hrp"],
+            chain_id=vectors["chain_id"],
+            clock=day,
+            nonce=lambda case=case: case["nonce"],
+        )
+        body = None if case["body"] is None else case["body"].encode()
+        document = auth.document(
+            case["method"], case["path"], body, stamp=vectors["timestamp_ms"], nonce=case["nonce"]
+        )
+        assert document.decode() == case["sign_doc"], case["name"]
+        assert signed(auth, case["method"], case["path"], body=body) == {
+            "x-ve-address": vectors["address"],
+            "x-ve-timestamp": str(vectors["timestamp_ms"]),
+            "x-ve-nonce": case["nonce"],
+            "x-ve-signature": case["signature_b64"],
+            "x-ve-pubkey": vectors["pubkey_b64"],
+        }, case["name"]
+
+
+def test_the_vector_of_hmac_comes_out_byte_for_byte(vectors):
+    case = vectors["hmac"]
+    day = FixedDay(datetime.fromtimestamp(case["timestamp_s"], UTC))
+    auth = HmacAuth(Secret(case["secret"]), principal=case["principal"], clock=day)
+    assert signed(auth, case["method"], case["path"], case["raw_query"]) == {
+        "x-ve-principal": case["principal"],
+        "x-ve-timestamp": str(case["timestamp_s"]),
+        "x-ve-signature": case["signature_hex"],
+    }
+
+
+def test_the_document_is_the_cosmos_one_and_holds_what_was_asked():
+    document = wallet().document("POST", "/a b", b'{"b":1,"a":"<"}', stamp=1767225600000, nonce="ab")
+    doc = json.loads(document)
+    assert document.decode() == json.dumps(doc, sort_keys=True, separators=(",", ":"))
+    (message,) = doc["msgs"]
+    assert message["type"] == "sign/MsgSignData"
+    assert message["value"]["signer"] == address_of(KEY.public, "ve")
+    inner = b64decode(message["value"]["data"]).decode()
+    body_hash = hashlib.sha256(b'{"a":"\\u003c","b":1}').hexdigest()
+    assert inner == (
+        '{"method":"POST","path":"/a b","timestamp":1767225600000,"nonce":"ab","body_hash":"' + body_hash + '"}'
+    )
+
+
+@given(
+    st.sampled_from(["GET", "POST"]),
+    st.text(st.characters(exclude_categories=["C"], exclude_characters='"\\'), min_size=1).map("/".__add__),
+    st.none() | st.binary(),
+    st.sampled_from(["ve", "virtengine", "akash"]),
+)
+def test_each_signature_has_the_lower_s_and_holds_for_its_document(method, path, body, prefix):
+    auth = wallet(prefix=prefix, nonce="01" * 16)
+    headers = signed(auth, method, path, body=body)
+    stamp = int(headers["x-ve-timestamp"])
+    assert stamp == 1767225600000
+    assert fits(headers, auth.document(method, path, body, stamp=stamp, nonce="01" * 16))
+    assert headers == signed(auth, method, path, body=body), "the same document has one signature only"
+
+
+def test_every_attempt_has_a_nonce_of_its_own():
+    auth = WalletAuth(KEY, prefix="ve", chain_id="virtengine-1", clock=DAY)
+    nonces = {signed(auth)["x-ve-nonce"] for _ in range(100)}
+    assert len(nonces) == 100
+    assert all(re.fullmatch("[0-9a-f]{32}", nonce) for nonce in nonces)
+
+
+@pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/a\nb", "/a\x7f", "/\ud800"])
+def test_a_path_that_would_break_the_signed_text_is_not_signed(path):
+    for auth in (wallet(), HmacAuth(Secret("s"), principal="ops", clock=DAY)):
+        with pytest.raises(ValidationError, match="cannot be signed"):
+            signed(auth, path=path)
+
+
+# What a body is hashed as.
+
+
+@pytest.mark.parametrize(
+    ("body", "canonical"),
+    [
+        ('{"b": 1, "a": [true, false, null]}', '{"a":[true,false,null],"b":1}'),
+        ('{"a": 1.0, "b": 1e3, "c": 123456789012345678901234567890, "d": -0.0}', None),
+        ('"a<b & c>\u2028\u2029"', '"a\\u003cb \\u0026 c\\u003e\\u2028\\u2029"'),
+        ('"\\u00e9\\ud83d\\ude00/\\u007f"', '"\u00e9\U0001f600/\x7f"'),
+        ('"\\ud800x"', '"\ufffdx"'),
+        ('{"a": 1, "a": 2}', '{"a":2}'),
+        ('{"\U00010000": 1, "\uffff": 2}', '{"\uffff":2,"\U00010000":1}'),
+        ('"\\b\\f\\u0001"', '"\\b\\f\\u0001"'),
+        ("{}  \n", "{}"),
+        ("{} {}", "{} {}"),
+        ("NaN", "NaN"),
+        ("not json", "not json"),
+    ],
+)
+def test_a_body_is_written_as_go_writes_it(body, canonical):
+    expected = body.replace(" ", "") if canonical is None else canonical
+    assert canonical_body(body.encode()).decode() == expected
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.booleans(), st.none() | st.integers(0, 4))
+def test_a_canonical_body_means_the_same_however_it_was_written(value, ascii_only, indent):
+    written = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
+    canonical = canonical_body(written)
+    assert json.loads(canonical) == value
+    assert canonical == canonical_body(canonical) == canonical_body(json.dumps(value).encode())
+    assert not any(one in canonical.decode() for one in "<>&\u2028\u2029")
+
+
+@given(st.binary())
+def test_any_bytes_have_a_canonical_form(body):
+    assert isinstance(canonical_body(body), bytes)
+
+
+# Keys and addresses.
+
+
+def test_an_address_can_have_another_prefix_and_says_the_same():
+    first, second = address_of(KEY.public, "ve"), address_of(KEY.public, "virtengine")
+    assert first.startswith("ve1")
+    assert second.startswith("virtengine1")
+    assert first[3:-6] == second[11:-6]
+
+
+def test_words_give_the_key_that_cosmos_wallets_make_of_them():
+    words = Secret(" ".join(["abandon"] * 11 + ["about"]))
+    key = from_mnemonic(words, "m/44'/118'/0'/0/0")
+    assert address_of(key.public, "cosmos") == "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
+    assert from_mnemonic(words, "m/44'/118'/0'/0/1").public != key.public
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: from_hex(Secret("canary")), "key"),
+        (lambda: from_hex(Secret("00" * 32)), "key"),
+        (lambda: from_hex(Secret("canary00" * 9)), "key"),
+        (lambda: from_hex(Secret("ff" * 32)), "key"),
+        (lambda: from_hex(Secret("ab" * 31)), "key"),
+        (lambda: from_mnemonic(Secret("canary canary"), "m/0"), "mnemonic"),
+        (lambda: from_mnemonic(Secret(" ".join(["abandon"] * 11 + ["about"])), "m/canary"), "derivation"),
+        (lambda: Signer(lambda _: b"", b"\x02" * 32), "public_key"),
+        (lambda: Signer(lambda _: b"", b"\x09" * 33), "public_key"),
+        (lambda: public_bytes("?"), "public_key"),
+        (lambda: load_sign("no.such.module:sign"), "signer"),
+        (lambda: load_sign("json:no_such_name"), "signer"),
+        (lambda: load_sign("json:__name__"), "signer"),
+    ],
+)
+def test_a_key_that_is_none_is_named_by_its_setting_and_never_shown(make, field):
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert caught.value.field == field
+    assert "canary" not in f"{caught.value!r}{caught.value.__cause__!r}{caught.value.__context__!r}"
+
+
+def test_no_key_shows_itself():
+    secret = PRIVATE.hex()
+    auth = HmacAuth(Secret("canary"), principal="ops", clock=DAY)
+    for one in (KEY, wallet(), auth):
+        assert secret not in repr(one)
+        assert "canary" not in repr(one)
+    with pytest.raises(TypeError):
+        pickle.dumps(auth)
+
+
+# Signers that are somewhere else.
+
+
+def remote(change=lambda signature: signature, *, later=True):
+    async def sign(document):
+        await asyncio.sleep(0)
+        return change(await KEY.sign(document))
+
+    def at_once(document):
+        return change(asyncio.run(KEY.sign(document)))
+
+    return Signer(sign if later else at_once, KEY.public)
+
+
+def upper(signature):
+    return signature[:32] + (ORDER - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
+
+
+def test_a_remote_signer_signs_as_a_key_does():
+    assert signed(wallet(remote())) == signed(wallet())
+
+
+def test_the_upper_s_of_a_hardware_wallet_is_turned_into_the_lower_one():
+    assert signed(wallet(remote(upper))) == signed(wallet())
+
+
+def test_a_signer_may_be_a_plain_function():
+    key = Signer(lambda _: SIGNATURE, KEY.public)
+    assert asyncio.run(key.sign(b"document")) == SIGNATURE
+
+
+SIGNATURE = asyncio.run(KEY.sign(b"document"))
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x00" * 64, b"\xff" * 64, SIGNATURE, SIGNATURE + b"\x00", "text", None]
+)
+def test_an_answer_that_is_no_signature_of_this_document_is_never_sent(answer):
+    with pytest.raises(InvalidCredentialsError, match="signer") as caught:
+        signed(wallet(Signer(lambda _: answer, KEY.public)))
+    assert caught.value.field == "signer"
+
+
+def test_a_signer_that_fails_is_named_without_its_words():
+    def sign(_):
+        raise RuntimeError("canary")
+
+    with pytest.raises(InvalidCredentialsError, match="RuntimeError") as caught:
+        signed(wallet(Signer(sign, KEY.public)))
+    assert "canary" not in str(caught.value)
+
+
+def test_hmac_covers_the_query_byte_for_byte():
+    auth = HmacAuth(Secret("s3cret"), principal="ops", clock=DAY)
+    first, second = signed(auth, query="a=1&b=2"), signed(auth, query="b=2&a=1")
+    text = b"GET\n/api/v1/health\na=1&b=2\nops\n1767225600"
+    assert first["x-ve-signature"] == hmac.new(b"s3cret", text, hashlib.sha256).hexdigest()
+    assert first["x-ve-signature"] != second["x-ve-signature"]
+
+
+def test_public_keys_are_given_in_base64():
+    assert public_bytes(b64encode(KEY.public).decode()) == KEY.public
