@@ -17,7 +17,8 @@ PurveyorError                          UNKNOWN_ERROR
 │   ├── NoEnabledProvidersError        NO_ENABLED_PROVIDERS
 │   └── NoCompatibleProvidersError     NO_COMPATIBLE_PROVIDERS
 ├── NotFoundError                      API_ERROR
-│   └── InstanceNotFoundError          INSTANCE_NOT_FOUND
+│   ├── InstanceNotFoundError          INSTANCE_NOT_FOUND
+│   └── DeploymentNotFoundError        DEPLOYMENT_NOT_FOUND
 ├── CapacityError
 │   ├── InsufficientResourcesError     INSUFFICIENT_RESOURCES
 │   └── QuotaExceededError             QUOTA_EXCEEDED
@@ -25,9 +26,11 @@ PurveyorError                          UNKNOWN_ERROR
 ├── ResourceBusyError                  RESOURCE_BUSY
 ├── RateLimitError                     RATE_LIMIT_EXCEEDED
 ├── ProviderUnavailableError           PROVIDER_UNAVAILABLE
+│   └── OwnershipUnverifiedError       PROVIDER_UNAVAILABLE
 ├── CallTimeoutError                   TIMEOUT
 ├── UnsupportedOperationError          UNSUPPORTED_OPERATION
 ├── ProtocolMismatchError              PROTOCOL_MISMATCH
+│   └── UnsafeEndpointError            PROTOCOL_MISMATCH
 ├── UncertainOutcomeError              UNCERTAIN_OUTCOME
 ├── AllProvidersFailedError            ALL_PROVIDERS_FAILED
 └── ApiError                           API_ERROR
@@ -51,6 +54,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "CredentialsError",
+    "DeploymentNotFoundError",
     "InstanceNotFoundError",
     "InsufficientResourcesError",
     "InvalidActionError",
@@ -60,6 +64,7 @@ __all__ = [
     "NoEnabledProvidersError",
     "NotFoundError",
     "Outcome",
+    "OwnershipUnverifiedError",
     "PermissionDeniedError",
     "PluginError",
     "ProtocolMismatchError",
@@ -73,6 +78,7 @@ __all__ = [
     "SelectionError",
     "StateUnavailableError",
     "UncertainOutcomeError",
+    "UnsafeEndpointError",
     "UnsupportedOperationError",
     "ValidationError",
 ]
@@ -239,6 +245,12 @@ class InstanceNotFoundError(NotFoundError):
     code = "INSTANCE_NOT_FOUND"
 
 
+class DeploymentNotFoundError(NotFoundError):
+    """No deployment has this id."""
+
+    code = "DEPLOYMENT_NOT_FOUND"
+
+
 class CapacityError(PurveyorError):
     """The provider cannot give that much, now or to this account."""
 
@@ -286,6 +298,12 @@ class ProviderUnavailableError(PurveyorError):
     elsewhere = True
 
 
+class OwnershipUnverifiedError(ProviderUnavailableError):
+    """The provider cannot check who owns what it was asked about: it is set up wrongly, the credentials may be good."""
+
+    retryable = False
+
+
 class CallTimeoutError(PurveyorError):
     """The deadline passed, or the provider took too long to answer."""
 
@@ -305,6 +323,10 @@ class ProtocolMismatchError(PurveyorError):
     """The answer is not what the provider's API promises."""
 
     code = "PROTOCOL_MISMATCH"
+
+
+class UnsafeEndpointError(ProtocolMismatchError):
+    """A discovered endpoint leads where nothing may be sent, such as into the local network; nothing was sent."""
 
 
 class UncertainOutcomeError(PurveyorError):

@@ -183,6 +183,8 @@ class CommonSettings:
         visibility_grace: Seconds until a machine that was made is listed; None for the type's own.
         late_commit_bound: Seconds after which a request that timed out has no effect any more; None likewise.
         max_concurrency: Exchanges under way at a time.
+        allow_private: Names of providers that this one discovers which may be in the local network, and may be spoken
+            to over plain http. All others must be at public addresses.
     """
 
     base_url: str | None = None
@@ -193,6 +195,7 @@ class CommonSettings:
     visibility_grace: float | None = attrs.field(default=None, validator=_not_negative)
     late_commit_bound: float | None = attrs.field(default=None, validator=_not_negative)
     max_concurrency: int = attrs.field(default=16, validator=_above_zero)
+    allow_private: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -203,6 +206,8 @@ class Context:
         provider: Name of the configured provider.
         type: Its provider type.
         settings: What every type takes.
+        guarded: Whether the endpoint was discovered, and no exception is made for it: it must be at a public address,
+            and ``wire.Client`` holds it to that.
         clock: Time.
         random: Chance.
         ids: Mints ids of 16 lower-case letters and digits.
@@ -222,3 +227,4 @@ class Context:
     log: logging.Logger | logging.LoggerAdapter[logging.Logger]
     resolve: Callable[[SecretRef], Awaitable[Secret]]
     exchange: Callable[[Call, str, Effect], AbstractAsyncContextManager[Exchange]]
+    guarded: bool = False

@@ -18,6 +18,7 @@ from purveyor.model.instance import Action, Instance
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Mark
+from purveyor.spi.deployments import Deployments, Discovery
 
 __all__ = [
     "FACETS",
@@ -243,5 +244,7 @@ FACETS: Mapping[str, type] = {
     "credentials": Credentials,
     "billing": Billing,
     "metrics": Metrics,
+    "deployments": Deployments,
+    "discovery": Discovery,
 }
 """Facet names, as descriptors and commands show them."""

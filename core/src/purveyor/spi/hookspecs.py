@@ -44,6 +44,7 @@ class ProviderPlugin:
         factory: Builds a provider from its settings; imports what is heavy only when called.
         config_type: attrs class of the type's own settings.
         facets: Names of the facets that its providers implement.
+        discovered_facets: Names of the facets that those implement which its providers discover.
         capabilities: What its providers can do, in plain words; a configured list replaces it.
         default_base_url: The vendor's own.
         visibility_grace: Seconds until a machine that was made is listed.
@@ -56,6 +57,7 @@ class ProviderPlugin:
     factory: Callable[[Any, Context], Awaitable[Provider]]
     config_type: type
     facets: frozenset[str]
+    discovered_facets: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
     default_base_url: str | None = None
     visibility_grace: float = 60.0
