@@ -3,7 +3,7 @@
 from purveyor.policy.limits import retry_after
 from purveyor.wire.address import link_params, numbered_path, path, unsendable
 from purveyor.wire.bodies import Deed, checked_extra, extra_texts, flag, machine_tags, user_data_bytes
-from purveyor.wire.client import BasicAuth, BearerAuth, Client
+from purveyor.wire.client import BasicAuth, BearerAuth, Client, Signer, Unsigned
 from purveyor.wire.failures import AlreadySoError, content_if_so, kind_of, one_line
 from purveyor.wire.paging import Fetched, by_cursor, by_page
 from purveyor.wire.response import Response
@@ -20,6 +20,7 @@ from purveyor.wire.rows import (
     to_whole_page,
     unique,
 )
+from purveyor.wire.websocket import WebSocket
 
 __all__ = [
     "AlreadySoError",
@@ -31,7 +32,10 @@ __all__ = [
     "Response",
     "Row",
     "RowReader",
+    "Signer",
+    "Unsigned",
     "Walk",
+    "WebSocket",
     "by_cursor",
     "by_page",
     "checked_extra",

@@ -18,6 +18,7 @@ from purveyor.model.errors import (
 )
 
 __all__ = [
+    "address_of",
     "checked_base",
     "checked_header",
     "checked_method",
@@ -158,7 +159,7 @@ def checked_proxy(url: str | None, *, base: str, secret: bool) -> str | None:
 
 
 def _address(field: str, url: str) -> SplitResult:
-    parts = _split(url)
+    parts = address_of(url)
     if parts is None or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
         raise ConfigurationError(f"{field} must look like https://host or https://host:port", field=field)
     return parts
@@ -168,7 +169,8 @@ def _in_clear(parts: SplitResult) -> bool:
     return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 
 
-def _split(url: str) -> SplitResult | None:
+def address_of(url: str) -> SplitResult | None:
+    """The parts of an address; None if it is none."""
     if not url.isascii() or _UNFIT.search(url) or not {" ", "\\"}.isdisjoint(url):
         return None
     try:
@@ -188,7 +190,7 @@ def _is_loopback(host: str) -> bool:
 
 def origin(url: str) -> str:
     """Scheme, host and port of an address, for messages; a relative one has no origin of its own."""
-    parts = _split(url)
+    parts = address_of(url)
     if parts is None:
         return (
             "the same origin" if url.startswith("/") and not url.startswith("//") else "an unreadable address"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import attrs
+from aiohttp import ClientResponse, ClientWebSocketResponse
 
 from purveyor.model.errors import (
     CallTimeoutError,
@@ -30,10 +34,14 @@ from purveyor.wire.address import (
 from purveyor.wire.bodies import encoded
 from purveyor.wire.body import read_body
 from purveyor.wire.failures import from_status, outcome_of
+from purveyor.wire.guards import checked_endpoint
 from purveyor.wire.response import Response
 from purveyor.wire.transport import Request, Transport, read
+from purveyor.wire.websocket import WebSocket
 
-__all__ = ["BasicAuth", "BearerAuth", "Client"]
+__all__ = ["BasicAuth", "BearerAuth", "Client", "Signer", "Unsigned"]
+
+T = TypeVar("T")
 
 _DEFAULTS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "purveyor"}
 
@@ -86,6 +94,27 @@ class BasicAuth:
         return "BasicAuth(****)"
 
 
+@attrs.frozen(kw_only=True)
+class Unsigned:
+    """What a signature is made for.
+
+    Attributes:
+        method: In upper case.
+        path: Below the base URL, percent-decoded. A prefix of the base URL is not part of it: who has one takes it off.
+        query: As it is sent, without its question mark.
+        body: Exactly the bytes that are sent.
+    """
+
+    method: str
+    path: str
+    query: str
+    body: bytes = attrs.field(repr=False)
+
+
+Signer = Callable[[Unsigned], Awaitable[Mapping[str, str]]]
+"""Makes the headers that sign one request. It is asked anew for every attempt, right before sending."""
+
+
 class Client:
     """Exchanges with one origin, under one credential.
 
@@ -96,9 +125,12 @@ class Client:
         translate: Knows better than the status what an answer that is no success means; None where it does not.
         headers: Headers of all requests.
         max_body: Bytes that an answer may have, before as well as after inflating.
+        guarded: Speak to public addresses only, and encrypted; None leaves it to the context. An origin that is
+            configured is trusted, one that was discovered is not.
 
     Raises:
         ConfigurationError: Base URL, proxy or CA file cannot be used.
+        UnsafeEndpointError: The base URL is guarded against.
     """
 
     def __init__(
@@ -110,15 +142,19 @@ class Client:
         translate: Callable[[Response], PurveyorError | None] | None = None,
         headers: Mapping[str, str] | None = None,
         max_body: int = 16 * MiB,
+        guarded: bool | None = None,
     ) -> None:
         self._ctx = ctx
+        guarded = ctx.guarded if guarded is None else guarded
+        if guarded:
+            checked_endpoint(base_url, proxy=ctx.settings.proxy)
         self._base = checked_base(base_url, secret=auth is not None)
         self._auth = auth
         self._translate = translate
         self._headers = _DEFAULTS | _checked(headers)
         self._max_body = max_body
         proxy = checked_proxy(ctx.settings.proxy, base=self._base, secret=auth is not None)
-        self._transport = Transport(proxy=proxy, ca_file=ctx.settings.ca_file)
+        self._transport = Transport(proxy=proxy, ca_file=ctx.settings.ca_file, guarded=guarded)
 
     async def request(
         self,
@@ -131,7 +167,9 @@ class Client:
         effect: Effect = Effect.READ,
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Signer | None = None,
         max_body: int | None = None,
     ) -> Response:
         """Send one request, once, and return its answer if that is a success.
@@ -145,27 +183,81 @@ class Client:
             effect: What repeating it would do. All but reads go out on a connection of their own.
             params: Query.
             json: Body.
+            content: Body as it is, instead; JSON too, unless the headers name another type.
             headers: Headers of this request.
+            sign: Signs this request, which then goes out on a connection of its own.
             max_body: Bytes that this answer may have.
 
         Raises:
             PurveyorError: Its ``outcome`` says whether the provider may have acted.
         """
         limit = self._max_body if max_body is None else max_body
-        try:
+        with self._named(operation):
+            body = encoded(json) if content is None and json is not None else content
             request = self._build(
-                method, path, operation=operation, effect=effect, params=params, json=json, headers=headers
+                method, path, operation=operation, params=params, body=body, headers=headers, sign=sign
             )
+            request = attrs.evolve(request, fresh=sign is not None or effect is not Effect.READ)
             async with self._ctx.exchange(call, group, effect) as exchange:
-                return await self._exchange(request, exchange, limit)
-        except PurveyorError as error:
-            error.provider = error.provider or self._ctx.provider
-            error.operation = error.operation or operation or None
-            raise
+                with _outcome(exchange):
+                    response = await _in_time(exchange, self._response(request, sign, exchange, limit))
+                    self._judge(response)
+                    return response
+
+    @asynccontextmanager
+    async def websocket(
+        self,
+        call: Call,
+        path: str,
+        *,
+        operation: str = "",
+        group: str = "default",
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        sign: Signer | None = None,
+        max_frame: int = MiB,
+    ) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket, on a connection of its own; it is closed at the end without waiting for the server.
+
+        The handshake is one exchange. What comes later is bounded by nothing but the caller.
+
+        Args:
+            call: The call that it belongs to.
+            path: Path below the base URL.
+            operation: What is being done, for errors.
+            group: Operation group, for the limiter.
+            params: Query.
+            headers: Headers of the handshake.
+            sign: Signs the handshake.
+            max_frame: Bytes that one message may have.
+
+        Raises:
+            PurveyorError: The server answered otherwise, or not at all.
+        """
+        async with AsyncExitStack() as stack:
+            with self._named(operation):
+                request = self._build(
+                    "GET", path, operation=operation, params=params, body=None, headers=headers, sign=sign
+                )
+                async with self._ctx.exchange(call, group, Effect.READ) as exchange:
+                    with _outcome(exchange):
+                        upgraded = self._upgraded(request, sign, exchange, max_frame, stack)
+                        socket = WebSocket(await _in_time(exchange, upgraded))
+            yield socket
+            await socket.say_goodbye()
 
     async def aclose(self) -> None:
         """Close all connections; may be called twice."""
         await self._transport.aclose()
+
+    @contextmanager
+    def _named(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except PurveyorError as error:
+            error.provider = error.provider or self._ctx.provider
+            error.operation = error.operation or operation or None
+            raise
 
     def _build(
         self,
@@ -173,12 +265,15 @@ class Client:
         path: str,
         *,
         operation: str,
-        effect: Effect,
         params: Mapping[str, str | int] | None,
-        json: Any,
+        body: bytes | None,
         headers: Mapping[str, str] | None,
+        sign: Signer | None,
     ) -> Request:
-        kind = {} if json is None else {"content-type": "application/json"}
+        if sign is not None:
+            checked_base(self._base, secret=True)
+            checked_proxy(self._ctx.settings.proxy, base=self._base, secret=True)
+        kind = {} if body is None else {"content-type": "application/json"}
         credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
         return Request(
             method=checked_method(method),
@@ -186,39 +281,62 @@ class Client:
             url=self._base + path + checked_query(params),
             operation=operation,
             headers=self._headers | kind | _checked(headers) | credential,
-            body=None if json is None else encoded(json),
-            fresh=effect is not Effect.READ,
+            body=body,
         )
 
-    async def _exchange(self, request: Request, exchange: Exchange, limit: int) -> Response:
-        try:
-            response = await self._response(request, exchange, limit)
-            self._judge(response)
-            return response
-        except PurveyorError as error:
-            error.outcome = error.outcome or exchange.outcome
-            if error.outcome is Outcome.REFUSED:
-                exchange.refused()
-            raise
+    async def _signed(self, request: Request, sign: Signer | None) -> Request:
+        if sign is None:
+            return request
+        unsigned = Unsigned(
+            method=request.method,
+            path=unquote(request.path),
+            query=request.url.partition("?")[2],
+            body=request.body or b"",
+        )
+        return attrs.evolve(request, headers={**request.headers, **_checked(await sign(unsigned))})
 
-    async def _response(self, request: Request, exchange: Exchange, limit: int) -> Response:
-        with suppress(TimeoutError):
-            async with (
-                asyncio.timeout(exchange.timeout),
-                self._transport.send(request, exchange.sending) as answer,
-            ):
-                headers = _joined(answer.headers)
-                exchange.answered(answer.status, headers)
-                return Response(
-                    status=answer.status,
-                    headers=headers,
-                    body=await read_body(partial(read, answer), headers.get("content-encoding", ""), limit),
-                    method=request.method,
-                    path=request.path,
-                    operation=request.operation,
-                    provider=self._ctx.provider,
-                )
-        raise CallTimeoutError(f"no whole answer within {exchange.timeout:g} s")
+    async def _response(
+        self, request: Request, sign: Signer | None, exchange: Exchange, limit: int
+    ) -> Response:
+        request = await self._signed(request, sign)
+        async with self._transport.send(request, exchange.sending) as answer:
+            return await self._read(request, answer, exchange, limit)
+
+    async def _upgraded(
+        self,
+        request: Request,
+        sign: Signer | None,
+        exchange: Exchange,
+        max_frame: int,
+        stack: AsyncExitStack,
+    ) -> ClientWebSocketResponse:
+        async def judge(answer: ClientResponse) -> None:
+            if answer.status == 101:
+                exchange.answered(answer.status, _joined(answer.headers))
+                return
+            response = await self._read(request, answer, exchange, self._max_body)
+            self._judge(response)
+            raise response.mismatch("it opens no WebSocket")
+
+        request = await self._signed(request, sign)
+        return await stack.enter_async_context(
+            self._transport.upgrade(request, max_frame, exchange.sending, judge)
+        )
+
+    async def _read(
+        self, request: Request, answer: ClientResponse, exchange: Exchange, limit: int
+    ) -> Response:
+        headers = _joined(answer.headers)
+        exchange.answered(answer.status, headers)
+        return Response(
+            status=answer.status,
+            headers=headers,
+            body=await read_body(partial(read, answer), headers.get("content-encoding", ""), limit),
+            method=request.method,
+            path=request.path,
+            operation=request.operation,
+            provider=self._ctx.provider,
+        )
 
     def _judge(self, response: Response) -> None:
         if 200 <= response.status < 300:
@@ -242,6 +360,25 @@ class Client:
             return self._translate(response) if self._translate else None
         except ProtocolMismatchError:
             return None  # An error page in another format says no more than its status.
+
+
+async def _in_time(exchange: Exchange, work: Awaitable[T]) -> T:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(exchange.timeout):
+            return await work
+    raise CallTimeoutError(f"no whole answer within {exchange.timeout:g} s")
+
+
+@contextmanager
+def _outcome(exchange: Exchange) -> Iterator[None]:
+    """Write what is known about the effect into an error, and whether the server refused into the record."""
+    try:
+        yield
+    except PurveyorError as error:
+        error.outcome = error.outcome or exchange.outcome
+        if error.outcome is Outcome.REFUSED:
+            exchange.refused()
+        raise
 
 
 def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import attrs
 from aiohttp import (
     ClientHandlerType,
+    ClientMiddlewareType,
     ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
     DummyCookieJar,
     TCPConnector,
     TraceConfig,
@@ -24,16 +27,19 @@ from yarl import URL
 
 from purveyor.model.errors import ConfigurationError, ProviderUnavailableError
 from purveyor.wire.failures import FOREIGN, from_foreign
+from purveyor.wire.guards import GuardedResolver, guarded_socket
 
 __all__ = ["Request", "Transport", "read"]
 
 _ENDLESS = ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """aiohttp keeps no time of its own: the exchange's timeout is the only one."""
+_NO_FAREWELL = ClientWSTimeout(ws_close=0.1)
+"""Who sent what is no WebSocket's is not waited for."""
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One request, ready to go.
+    """One request, ready to go but for its signature.
 
     Attributes:
         method: HTTP method.
@@ -60,13 +66,18 @@ class Transport:
     Args:
         proxy: Proxy for all requests; that of the environment is ignored.
         ca_file: PEM file of authorities to trust instead of the system's.
+        guarded: Connect to public addresses only.
     """
 
-    def __init__(self, *, proxy: str | None = None, ca_file: str | None = None) -> None:
+    def __init__(
+        self, *, proxy: str | None = None, ca_file: str | None = None, guarded: bool = False
+    ) -> None:
         self._proxy = proxy
+        self._guarded = guarded
         # True stands for aiohttp's own context of the system's authorities, of which there is one per process.
         self._trust = True if ca_file is None else _trust(ca_file)
         self._sessions: dict[bool, ClientSession] = {}
+        self._open: set[ClientSession] = set()  # one for each WebSocket
         self._closed = False
 
     @asynccontextmanager
@@ -91,21 +102,90 @@ class Transport:
         finally:
             answer.close()
 
+    @asynccontextmanager
+    async def upgrade(
+        self,
+        request: Request,
+        max_frame: int,
+        sending: Callable[[], None],
+        judge: Callable[[ClientResponse], Awaitable[None]],
+    ) -> AsyncIterator[ClientWebSocketResponse]:
+        """Open a WebSocket on a connection of its own, which is dropped at the end.
+
+        Args:
+            request: What to send.
+            max_frame: Bytes that a message may have.
+            sending: Called when there is a connection and the first byte is about to leave.
+            judge: Called with the answer; raises unless it opens a WebSocket.
+        """
+
+        async def judged(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+            answer = await send(request)
+            await judge(answer)  # here, since aiohttp would follow a redirect, with all headers
+            return answer
+
+        # aiohttp takes no request's context for WebSockets: the session of its own knows whom to call.
+        async def leaving(*_: object) -> None:
+            sending()
+
+        trace = TraceConfig()
+        trace.on_request_headers_sent.append(leaving)
+        session = self._new(fresh=True, traces=[trace], middlewares=(judged, _once))
+        self._open.add(session)
+        try:
+            yield await self._connected(session, request, max_frame)
+        finally:
+            self._open.discard(session)
+            await session.close()
+
+    async def _connected(
+        self, session: ClientSession, request: Request, max_frame: int
+    ) -> ClientWebSocketResponse:
+        try:
+            return await session.ws_connect(
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                proxy=self._proxy,
+                max_msg_size=max_frame,
+                autoclose=False,
+                timeout=_NO_FAREWELL,
+            )
+        except FOREIGN as error:
+            ours = from_foreign(error)
+        raise ours
+
     def _session(self, *, fresh: bool) -> ClientSession:
+        if fresh not in self._sessions:
+            self._sessions[fresh] = self._new(fresh=fresh, traces=[_leaving()], middlewares=(_once,))
+        return self._sessions[fresh]
+
+    def _new(
+        self, *, fresh: bool, traces: list[TraceConfig], middlewares: Sequence[ClientMiddlewareType]
+    ) -> ClientSession:
         if self._closed:
             raise ProviderUnavailableError("the client is closed")
-        if fresh not in self._sessions:
-            self._sessions[fresh] = ClientSession(
-                connector=TCPConnector(ssl=self._trust, limit=0, force_close=fresh),
-                cookie_jar=DummyCookieJar(),
-                timeout=_ENDLESS,
-                trust_env=False,
-                auto_decompress=False,
-                skip_auto_headers=("Content-Type",),
-                trace_configs=[_leaving()],
-                middlewares=(_once,),
-            )
-        return self._sessions[fresh]
+        return ClientSession(
+            connector=self._connector(fresh=fresh),
+            cookie_jar=DummyCookieJar(),
+            timeout=_ENDLESS,
+            trust_env=False,
+            auto_decompress=False,
+            skip_auto_headers=("Content-Type",),
+            trace_configs=traces,
+            middlewares=middlewares,
+        )
+
+    def _connector(self, *, fresh: bool) -> TCPConnector:
+        if not self._guarded:
+            return TCPConnector(ssl=self._trust, limit=0, force_close=fresh)
+        return TCPConnector(
+            ssl=self._trust,
+            limit=0,
+            force_close=fresh,
+            resolver=GuardedResolver(),
+            use_dns_cache=False,  # every connection has its own look-up, and its own check
+            socket_factory=guarded_socket,
+        )
 
     async def aclose(self) -> None:
         """Close all connections, for good."""
@@ -113,6 +193,8 @@ class Transport:
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
+        while self._open:
+            await self._open.pop().close()
 
 
 async def read(answer: ClientResponse) -> bytes:
