@@ -11,7 +11,7 @@ from purveyor_testing.sandbox._log import Effect, Entry
 from purveyor_testing.sandbox._ready import write_ready_file
 from purveyor_testing.sandbox._sandbox import Sandbox, Why
 from purveyor_testing.sandbox._seeded import Seeded
-from purveyor_testing.sandbox._wire import Answer, Call, Refusal, Route, Scopes, compact
+from purveyor_testing.sandbox._wire import Answer, Call, Refusal, Route, Scopes, Socket, Talk, compact
 
 __all__ = [
     "FAULTS",
@@ -28,7 +28,9 @@ __all__ = [
     "Scopes",
     "Seeded",
     "SlidingWindow",
+    "Socket",
     "Speed",
+    "Talk",
     "Verdict",
     "Why",
     "compact",

@@ -1,6 +1,6 @@
 """One call through the sandbox: faults, credentials, limits, the vendor's route, the log."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -40,9 +40,19 @@ class Desk:
         faults = self._sandbox.faults.take(call.method, call.path, call.query)
         names = "+".join(fault.name for fault in faults) or None
         entry = self._sandbox.truth.begin(
-            connection=connection, method=call.method, path=call.path, query=call.query, fault=names
+            connection=connection,
+            method=call.method,
+            path=call.path,
+            query=self._shown(call.query),
+            fault=names,
+            server=self._sandbox.server_name,
         )
+        self._sandbox.note(call, entry)
         return entry, faults
+
+    def _shown(self, query: Mapping[str, str]) -> dict[str, str]:
+        secret = self._sandbox.secret_params
+        return {key: "****" if key in secret else value for key, value in query.items()}
 
     def answer(self, call: Call, entry: Entry, faults: Iterable[Fault]) -> Answer:
         """Serve the call as far as its faults let it, and note what came of it."""
@@ -80,9 +90,10 @@ class Desk:
             connection=cause.connection,
             method=call.method,
             path=call.path,
-            query=call.query,
+            query=cause.query,
             fault=cause.fault,
             follows=cause.seq,
+            server=cause.server,
         )
         self._serve(call)
         sandbox.truth.complete(entry.seq, None, call.effects)
@@ -121,8 +132,8 @@ class Desk:
         for route in self._routes:
             params = route.match(call.method, call.path)
             if params is not None:
-                self._sandbox.require(call, route.scope)
                 call.params = params
+                self._sandbox.require(call, route.scope)
                 return route.serve(call)
         raise self._sandbox.refusal("not_found")
 

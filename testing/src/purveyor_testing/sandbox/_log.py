@@ -37,6 +37,8 @@ class Entry:
     fault: str | None = None
     """The fault that was applied; several are joined by ``+``."""
     effects: tuple[Effect, ...] = ()
+    server: str = ""
+    """Which of its servers it came to, where a sandbox has several."""
     follows: int | None = None
     """For a late effect: `seq` of the request that caused it."""
 

@@ -42,6 +42,8 @@ class Sandbox:
     clock: Clock = attrs.field(init=False, repr=False)
     chance: Seeded = attrs.field(init=False, repr=False)
     faults: FaultBook = attrs.field(factory=FaultBook, init=False, repr=False)
+    server_name: str = attrs.field(default="", init=False)
+    """What the log calls this server, where several belong together."""
     truth: TruthLog = attrs.field(init=False, repr=False)
     _tokens: dict[str, Scopes] = attrs.field(factory=dict, init=False, repr=False)
     _server: LoopbackServer = attrs.field(init=False, repr=False)
@@ -50,6 +52,8 @@ class Sandbox:
     """The provider type, and the key in the ready file."""
     base_path: ClassVar[str] = ""
     """What the vendor's own clients take as part of the base URL, such as ``/v4``."""
+    secret_params: ClassVar[frozenset[str]] = frozenset()
+    """Query parameters that are credentials: the log shows that they were there, and no more."""
     refusals: ClassVar[Mapping[Why, tuple[int, str]]] = {
         "unauthorized": (401, "unauthorized"),
         "scope": (403, "forbidden"),
@@ -129,6 +133,9 @@ class Sandbox:
         """Take every fault away."""
         self.faults.clear()
 
+    def note(self, call: Call, entry: Entry) -> None:
+        """Look at a call that has just arrived, before any fault or check."""
+
     @property
     def log(self) -> list[Entry]:
         """What truly happened, in order, late effects included."""
@@ -155,6 +162,15 @@ class Sandbox:
     def control_url(self) -> str:
         """Where faults are set and the log is read."""
         return self.origin + CONTROL
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return self._server.connections
+
+    def settings(self) -> dict[str, str]:
+        """What a provider's ``config`` needs to use it."""
+        return {"token": self.token, "base_url": self.base_url}
 
     def ready(self) -> dict[str, str]:
         """Its entry in the ready file."""

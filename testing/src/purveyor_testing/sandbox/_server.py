@@ -6,6 +6,7 @@ import itertools
 import socket
 import struct
 import weakref
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from purveyor_testing.sandbox._control import CONTROL, Control
 from purveyor_testing.sandbox._desk import Desk
+from purveyor_testing.sandbox._socket import converse
 from purveyor_testing.sandbox._wire import Answer, Call
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class LoopbackServer:
     )
     _number: "itertools.count[int]" = attrs.field(factory=lambda: itertools.count(1), init=False)
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.connections) if self._server is not None else 0
+
     async def start(self, port: int) -> None:
         """Listen; `port` 0 picks a free one."""
         self._stopping.clear()
@@ -61,7 +68,10 @@ class LoopbackServer:
         call = await _read(request)
         if call.path == CONTROL or call.path.startswith(CONTROL + "/"):
             call.path = call.path.removeprefix(CONTROL)
-            return _whole(self._control.answer(call))
+            answer = self._control.answer(call)
+            if answer.first is not None:
+                await answer.first()
+            return _whole(answer)
         entry, faults = self._desk.arrive(call, self._connection(request))
         for fault in faults:
             if fault.name == "latency":
@@ -89,6 +99,10 @@ class LoopbackServer:
             await self._stopping.wait()
         if answer.manner in ("hang", "reset"):
             return _reset(request)
+        if answer.talk is not None:
+            return await converse(request, answer.talk, self._stopping)
+        if answer.parts is not None:
+            return await self._pour(request, answer, answer.parts())
         if answer.manner == "whole":
             return _whole(answer)
         return await self._stream(request, answer)
@@ -107,6 +121,18 @@ class LoopbackServer:
             if self._stopping.is_set() or request.transport is None:
                 break
             await response.write(bytes([byte]))
+        return response
+
+    async def _pour(
+        self, request: web.BaseRequest, answer: Answer, parts: AsyncIterator[bytes]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):  # the client has had enough
+            async for part in parts:
+                if self._stopping.is_set():
+                    break
+                await response.write(part)
         return response
 
 
@@ -130,6 +156,7 @@ async def _read(request: web.BaseRequest) -> Call:
         query=dict(request.rel_url.query),
         headers=request.headers,
         body=await request.read(),
+        raw_query=request.raw_path.partition("?")[2],
     )
 
 

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol
 from urllib.parse import unquote
 
 import attrs
@@ -22,6 +22,25 @@ def compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+class Socket(Protocol):
+    """A WebSocket as the sandbox's side holds it. Whoever stops talking ends the connection, without a close frame."""
+
+    async def send(self, message: str | bytes) -> None:
+        """One text or binary message."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, or None once the client is gone; only while somebody receives are pings answered."""
+
+    async def send_raw(self, data: bytes) -> None:
+        """Bytes as they are, for frames that no proper server sends."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye properly."""
+
+
+Talk = Callable[[Socket], Awaitable[None]]
+
+
 @attrs.frozen
 class Answer:
     """What goes back."""
@@ -32,6 +51,12 @@ class Answer:
     manner: Manner = "whole"
     interval: float = 0.0
     """Seconds between two bytes, where they drip."""
+    talk: Talk | None = None
+    """What happens on the WebSocket that the request asked for; the status is 101 then."""
+    parts: Callable[[], AsyncIterator[bytes]] | None = None
+    """A body that is made while it is sent, instead of `body`; headers may promise a length."""
+    first: Callable[[], Awaitable[object]] | None = None
+    """Control endpoints only: awaited before the answer is sent."""
 
     @classmethod
     def json(cls, value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
@@ -63,6 +88,8 @@ class Call:
     query: dict[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    raw_query: str = ""
+    """The query as it was sent, for signatures over it."""
     request_id: str = ""
     params: dict[str, str] = attrs.field(factory=dict)
     """What the route's placeholders stood for."""
