@@ -10,6 +10,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
+def _name(address: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(IPv4Address(address))
+    except ValueError:
+        return x509.DNSName(address)
+
+
 def self_signed(folder: Path, address: str = "127.0.0.1") -> tuple[str, ssl.SSLContext]:
     """A CA file, and the context of a server that it vouches for."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -23,7 +30,7 @@ def self_signed(folder: Path, address: str = "127.0.0.1") -> tuple[str, ssl.SSLC
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_name(address)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -271,8 +271,7 @@ class Client:
         sign: Signer | None,
     ) -> Request:
         if sign is not None:
-            checked_base(self._base, secret=True)
-            checked_proxy(self._ctx.settings.proxy, base=self._base, secret=True)
+            self._keep_from_view()
         kind = {} if body is None else {"content-type": "application/json"}
         credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
         return Request(
@@ -283,6 +282,15 @@ class Client:
             headers=self._headers | kind | _checked(headers) | credential,
             body=body,
         )
+
+    def _keep_from_view(self) -> None:
+        """Refuse to sign what can be read, and sent once more, by others on the way."""
+        try:
+            checked_base(self._base, secret=True)
+            checked_proxy(self._ctx.settings.proxy, base=self._base, secret=True)
+        except ConfigurationError as error:
+            error.outcome = Outcome.NOT_SENT
+            raise
 
     async def _signed(self, request: Request, sign: Signer | None) -> Request:
         if sign is None:

@@ -52,7 +52,7 @@ class WebSocket:
                 data: str | bytes = message.data
                 return data
             case WSMsgType.ERROR:
-                raise _broken(self._socket.exception())
+                raise _broken(message.data)
             case _:
                 self._ended(message)
                 return None
@@ -63,14 +63,11 @@ class WebSocket:
         Raises:
             ProviderUnavailableError: The connection is gone.
         """
-        try:
-            if isinstance(data, str):
-                await self._socket.send_str(data)
-            else:
-                await self._socket.send_bytes(data)
-            return
-        except FOREIGN:
-            pass
+        with suppress(*FOREIGN):
+            if self.close_code is None:
+                kind = WSMsgType.TEXT if isinstance(data, str) else WSMsgType.BINARY
+                await self._socket.send_frame(data.encode() if isinstance(data, str) else data, kind)
+                return
         raise ProviderUnavailableError("the WebSocket is closed")
 
     async def say_goodbye(self) -> None:
@@ -89,7 +86,7 @@ class WebSocket:
             self.close_code = _DROPPED
 
 
-def _broken(error: BaseException | None) -> ProtocolMismatchError:
+def _broken(error: object) -> ProtocolMismatchError:
     if isinstance(error, WebSocketError) and error.code == WSCloseCode.MESSAGE_TOO_BIG:
         return ProtocolMismatchError("a message is larger than agreed")
     return ProtocolMismatchError("what came is no message of a WebSocket")
