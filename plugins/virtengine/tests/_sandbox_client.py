@@ -101,6 +101,10 @@ class Outsider:
     async def post(self, url, body, **options):
         return await self.json(url, method="POST", body=compact(body), **options)
 
+    async def refused_post(self, url, body, status):
+        """The words of a JSON error to a signed body."""
+        return (await self.post(url, body, status=status))["error"]
+
     def socket(self, url, *, sign=True, headers=None, **options):
         auth = self.wallet_headers("GET", url) if sign else {}
         return self.session.ws_connect(url, headers={**auth, **(headers or {})}, max_msg_size=0, **options)

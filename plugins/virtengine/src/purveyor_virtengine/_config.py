@@ -56,9 +56,6 @@ ADDRESS = _fitting("[a-z]{1,83}1[02-9ac-hj-np-z]{7,90}", "an address such as ve1
 class Settings:
     """Settings of one wallet on one chain. ``base_url``, which all provider types have, is the chain's REST.
 
-    A provider that was found on the chain has the settings of its parent and an ``endpoint``; its ``base_url`` is then
-    the provider's own, and ``nodes`` are the chain.
-
     Attributes:
         nodes: Further REST servers of the same chain; they are asked when the one before does not answer well.
         api_key: Key for a gateway in front of the nodes (``x-api-key``).
@@ -74,10 +71,7 @@ class Settings:
         principal: The name that goes with ``hmac_secret``.
         veid_score: Score that shells ask for (``X-VEID-Score``).
         deployment_format: How providers call a lease in their paths.
-        trusted: Providers, by address, that may be reached over plain http or at a private or loopback address.
-        endpoint: Address of the one provider that this configuration is about.
         leases_ttl: Seconds that leases are remembered.
-        discovery_ttl: Seconds that found providers are remembered.
     """
 
     nodes: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -99,7 +93,4 @@ class Settings:
     principal: str | None = attrs.field(default=None, validator=_fitting(r"[!-~]{1,200}", "one word"))
     veid_score: int | None = None
     deployment_format: str = attrs.field(default="{dseq}", validator=_made_of_names)
-    trusted: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    endpoint: str | None = attrs.field(default=None, validator=ADDRESS)
     leases_ttl: float = attrs.field(default=15.0, validator=_above_zero)
-    discovery_ttl: float = attrs.field(default=300.0, validator=_above_zero)

@@ -7,14 +7,24 @@ import inspect
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import bech32
 from coincurve import PrivateKey, PublicKey
 
 from purveyor.plugin import ConfigurationError, InvalidCredentialsError, Outcome, PurveyorError, Secret
 
-__all__ = ["Key", "LocalKey", "Sign", "Signer", "address_of", "from_hex", "from_mnemonic", "load_sign", "public_bytes"]
+__all__ = [
+    "Key",
+    "LocalKey",
+    "RemoteKey",
+    "Sign",
+    "address_of",
+    "from_hex",
+    "from_mnemonic",
+    "load_sign",
+    "public_bytes",
+]
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1: s and ORDER - s sign the same, and chains only take the lower one."""
@@ -58,7 +68,7 @@ class LocalKey:
         return "LocalKey(****)"
 
 
-class Signer:
+class RemoteKey:
     """A key that is somewhere else, such as in a hardware wallet. What it answers is checked before it is used.
 
     Args:
@@ -150,7 +160,7 @@ def load_sign(name: str) -> Sign:
         raise ConfigurationError(f"signer {name} cannot be imported: {error}", field="signer") from error
     if not callable(found):
         raise ConfigurationError(f"signer {name} is not a function", field="signer")
-    return found  # type: ignore[no-any-return] - what it answers is checked
+    return cast(Sign, found)  # What it answers is checked.
 
 
 def public_bytes(text: str) -> bytes:
@@ -212,6 +222,7 @@ def _is_signed_by(public: bytes, signature: bytes, document: bytes) -> bool:
 
 def _recovered(signature: bytes, document: bytes) -> bytes | None:
     try:
-        return PublicKey.from_signature_and_message(signature, document).format(compressed=True)
+        found: bytes = PublicKey.from_signature_and_message(signature, document).format(compressed=True)
+        return found
     except ValueError:
         return None

@@ -18,10 +18,10 @@ from secrets import token_hex
 from typing import Any
 
 from purveyor.plugin import Clock, Secret
-from purveyor.wire import unsendable
+from purveyor.wire import Unsigned, unsendable
 from purveyor_virtengine._keys import Key, address_of
 
-__all__ = ["HmacAuth", "WalletAuth", "canonical_body"]
+__all__ = ["HmacSigner", "WalletSigner", "canonical_body"]
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
 """What would break the signed text, which the daemon puts together without escapes."""
@@ -30,7 +30,7 @@ _ESCAPED = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 """What Go writes as an escape and Python does not."""
 
 
-class WalletAuth:
+class WalletSigner:
     """Signs requests with a wallet: a fresh nonce and signature each.
 
     Args:
@@ -63,22 +63,15 @@ class WalletAuth:
         ).encode()
         self._after = f'","signer":"{self.principal}"}}}}],"sequence":"0"}}'.encode()
 
-    async def headers(self, method: str, path: str, query: str, body: bytes | None) -> Mapping[str, str]:
-        """The headers of one attempt.
-
-        Args:
-            method: In upper case.
-            path: Below the base URL, percent-decoded: what the daemon sees.
-            query: Not covered by the signature.
-            body: What is sent; None for nothing.
+    async def __call__(self, request: Unsigned) -> Mapping[str, str]:
+        """The headers of one attempt; the query is not covered.
 
         Raises:
             ValidationError: The path holds what cannot be signed.
             InvalidCredentialsError: A signer that is somewhere else did not sign.
         """
-        del query
         nonce, stamp = self._nonce(), int(self._clock.now().timestamp() * 1000)
-        signature = await self._key.sign(self.document(method, path, body, stamp=stamp, nonce=nonce))
+        signature = await self._key.sign(self.document(request, stamp=stamp, nonce=nonce))
         return {
             "x-ve-address": self.principal,
             "x-ve-timestamp": str(stamp),
@@ -87,21 +80,20 @@ class WalletAuth:
             "x-ve-pubkey": self._public,
         }
 
-    def document(self, method: str, path: str, body: bytes | None, *, stamp: int, nonce: str) -> bytes:
+    def document(self, request: Unsigned, *, stamp: int, nonce: str) -> bytes:
         """The bytes that are signed; ``stamp`` is in milliseconds since 1970."""
-        checked = _checked(path)
-        body_hash = hashlib.sha256(canonical_body(body)).hexdigest() if body else ""
+        body_hash = hashlib.sha256(canonical_body(request.body)).hexdigest() if request.body else ""
         inner = (
-            f'{{"method":"{method}","path":"{checked}","timestamp":{stamp},"nonce":"{nonce}",'
-            f'"body_hash":"{body_hash}"}}'
+            f'{{"method":"{request.method}","path":"{_checked(request.path)}","timestamp":{stamp},'
+            f'"nonce":"{nonce}","body_hash":"{body_hash}"}}'
         )
         return self._before + b64encode(inner.encode()) + self._after
 
     def __repr__(self) -> str:
-        return f"WalletAuth({self.principal})"
+        return f"WalletSigner({self.principal})"
 
 
-class HmacAuth:
+class HmacSigner:
     """Signs requests with a shared secret. There is no nonce, and the body is not covered.
 
     Args:
@@ -114,16 +106,15 @@ class HmacAuth:
         self.principal = principal
         self._secret, self._clock = secret, clock
 
-    async def headers(self, method: str, path: str, query: str, body: bytes | None) -> Mapping[str, str]:
-        """The headers of one attempt; ``query`` as it is sent, byte for byte. See ``WalletAuth.headers``."""
-        del body
+    async def __call__(self, request: Unsigned) -> Mapping[str, str]:
+        """The headers of one attempt; the query is covered byte for byte. See ``WalletSigner``."""
         stamp = str(int(self._clock.now().timestamp()))
-        text = "\n".join((method, _checked(path), query, self.principal, stamp))
+        text = "\n".join((request.method, _checked(request.path), request.query, self.principal, stamp))
         signature = hmac.new(self._secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
         return {"x-ve-principal": self.principal, "x-ve-timestamp": stamp, "x-ve-signature": signature}
 
     def __repr__(self) -> str:
-        return f"HmacAuth({self.principal}: ****)"
+        return f"HmacSigner({self.principal}: ****)"
 
 
 def canonical_body(body: bytes) -> bytes:
@@ -184,5 +175,7 @@ def _text(text: str) -> str:
 
 def _checked(path: str) -> str:
     if _UNFIT.search(path):
-        raise unsendable("the path holds a quote, a backslash or another character that cannot be signed", "path")
+        raise unsendable(
+            "the path holds a quote, a backslash or another character that cannot be signed", "path"
+        )
     return path

@@ -1,0 +1,192 @@
+"""From what daemons measure and ask for to metrics, facts, bills; pure functions.
+
+Units are words that a daemon may leave out: the portal then takes cores and GB. Whether GB are 10⁹ or 2³⁰ bytes nobody says;
+here the words mean what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from purveyor.plugin import (
+    CostItem,
+    DeploymentEvent,
+    Invoice,
+    Labels,
+    Money,
+    ProtocolMismatchError,
+    ProviderFacts,
+    Raw,
+    ResourceKind,
+    ResourceMetrics,
+    ResourcePrice,
+    Resources,
+    convert_unit,
+    in_utc,
+)
+from purveyor_virtengine import _rows as rows
+
+__all__ = ["cost_item", "event", "facts", "invoice", "resource_metrics"]
+
+UNITS: Mapping[str, str] = {
+    "core": "cores",
+    "cores": "cores",
+    "cpu": "cores",
+    "vcpu": "cores",
+    "m": "millicores",
+    "millicores": "millicores",
+    "b": "bytes",
+    "bytes": "bytes",
+    "kb": "kilobytes",
+    "mb": "megabytes",
+    "gb": "gigabytes",
+    "ki": "kibibytes",
+    "kib": "kibibytes",
+    "mi": "mebibytes",
+    "mib": "mebibytes",
+    "gi": "gibibytes",
+    "gib": "gibibytes",
+}
+GB = 1_000_000_000
+
+
+def resource_metrics(provider: str, deployment: str, told: rows.Metrics, now: datetime) -> ResourceMetrics:
+    """What a deployment uses.
+
+    Nobody says whether the bytes of the network are counted or per second, so they are only labels.
+    """
+    cpu_used, cpu_limit = _amounts(told.cpu, "cores", "cores")
+    memory_used, memory_limit = _amounts(told.memory, "gigabytes", "bytes")
+    storage_used, storage_limit = _amounts(told.storage, "gigabytes", "bytes")
+    return ResourceMetrics(
+        provider=provider,
+        id=deployment,
+        time=_moment(told.timestamp) or now,
+        source="virtengine",
+        kind=ResourceKind.DEPLOYMENT,
+        deployment=deployment,
+        cpu_used=cpu_used,
+        cpu_limit=cpu_limit,
+        memory_used=memory_used,
+        memory_limit=memory_limit,
+        storage_used=storage_used,
+        storage_limit=storage_limit,
+        labels=_labels(told),
+    )
+
+
+def _amounts(measure: rows.Measure | None, default: str, to: str) -> tuple[float | None, float | None]:
+    """Used and limit; nothing where the unit is not known."""
+    if measure is None:
+        return None, None
+    unit = UNITS.get(measure.unit.strip().lower()) if measure.unit.strip() else default
+    used = measure.usage if measure.usage is not None else measure.used
+    try:
+        return (convert_unit(used, unit, to), convert_unit(measure.limit, unit, to)) if unit else (None, None)
+    except ValueError:
+        return None, None
+
+
+def _labels(told: rows.Metrics) -> Labels:
+    network, gpu = told.network or rows.Network(), told.gpu or rows.Measure()
+    values = {
+        "rx_bytes": network.rx_bytes if network.rx_bytes is not None else network.rx_bytes_too,
+        "tx_bytes": network.tx_bytes if network.tx_bytes is not None else network.tx_bytes_too,
+        "gpu_used": gpu.usage if gpu.usage is not None else gpu.used,
+        "gpu_limit": gpu.limit,
+    }
+    return Labels({name: f"{value:.15g}" for name, value in values.items() if value is not None})
+
+
+def event(provider: str, deployment: str, row: rows.Event) -> DeploymentEvent:
+    """Something that happened."""
+    return DeploymentEvent(
+        provider=provider,
+        deployment=deployment,
+        id=row.id,
+        type=row.type,
+        message=row.message,
+        time=_moment(row.created_at),
+    )
+
+
+def facts(
+    provider: str,
+    info: rows.Info,
+    pricing: rows.Pricing,
+    capacity: rows.Capacity,
+    attributes: Mapping[str, Any],
+) -> ProviderFacts:
+    """What a provider says of itself; the shipped daemon says nothing."""
+    prices = {"cpu": pricing.cpu, "memory": pricing.memory, "storage": pricing.storage, "gpu": pricing.gpu}
+    return ProviderFacts(
+        provider=provider,
+        name=info.name,
+        address=info.address or None,
+        version=info.version,
+        region=info.region,
+        capabilities=info.capabilities or (),
+        capacity=Resources(
+            cpus=capacity.cpu_cores,
+            memory=_gigabytes(capacity.memory_gb),
+            storage=_gigabytes(capacity.storage_gb),
+            gpus=None if capacity.gpu_units is None else int(capacity.gpu_units),
+        ),
+        prices=tuple(
+            ResourcePrice(
+                resource=name, price=Money(one.price, pricing.currency), unit=one.unit, interval=one.interval
+            )
+            for name, one in prices.items()
+            if one is not None and one.price.is_finite()
+        ),
+        attributes={str(key): str(value) for key, value in attributes.items()},
+    )
+
+
+def _gigabytes(amount: float | None) -> int | None:
+    return None if amount is None else int(amount * GB)
+
+
+# Bills.
+
+
+def invoice(provider: str, row: rows.Invoice, raw: bytes) -> Invoice:
+    """One bill."""
+    return Invoice(
+        provider=provider,
+        id=row.id,
+        amount=Money(row.total, row.currency),
+        issued_at=_moment(row.issued_at),
+        raw=Raw(raw),
+    )
+
+
+def cost_item(row: rows.Usage, raw: bytes) -> CostItem | None:
+    """What was used within a period; None where nothing was."""
+    if not row.total_cost.strip():
+        return None
+    period = row.period or rows.Period()
+    return CostItem(
+        description="Use",
+        amount=_money(row.total_cost, row.currency),
+        start=_moment(period.start),
+        end=_moment(period.end),
+        raw=Raw(raw),
+    )
+
+
+def _money(amount: str, currency: str) -> Money:
+    with suppress(InvalidOperation):
+        value = Decimal(amount)
+        if value.is_finite():
+            return Money(value, currency)
+    raise ProtocolMismatchError(f"{amount!r:.40} is no amount of money")
+
+
+def _moment(time: datetime | None) -> datetime | None:
+    """A time in UTC; the year 1 is how Go writes that there is none."""
+    return None if time is None or time.year <= 1 else in_utc(time)
