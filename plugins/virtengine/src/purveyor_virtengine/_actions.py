@@ -24,7 +24,7 @@ from purveyor.plugin import (
     OperationState,
 )
 from purveyor.wire import one_line, unsendable
-from purveyor_virtengine import _rows as rows
+from purveyor_virtengine import _daemon_rows as daemon_rows
 
 __all__ = ["body_of", "effect_of", "operation", "progress", "refusal"]
 
@@ -83,7 +83,7 @@ def _size(name: str, text: str) -> int:
     raise unsendable(f"{name} must be whole multiples of {unit}, not {text!r:.40}", name, InvalidActionError)
 
 
-def operation(provider: str, request: DeploymentActionRequest, told: rows.Accepted) -> Operation:
+def operation(provider: str, request: DeploymentActionRequest, told: daemon_rows.Accepted) -> Operation:
     """What a daemon answered to an action that it took."""
     state = told.state or told.status
     return Operation(
@@ -96,7 +96,7 @@ def operation(provider: str, request: DeploymentActionRequest, told: rows.Accept
     )
 
 
-def refusal(request: DeploymentActionRequest, told: rows.Accepted) -> ApiError | None:
+def refusal(request: DeploymentActionRequest, told: daemon_rows.Accepted) -> ApiError | None:
     """The error in an answer that is a success and says that nothing was done."""
     if told.success is not False:
         return None
@@ -107,7 +107,7 @@ def refusal(request: DeploymentActionRequest, told: rows.Accepted) -> ApiError |
     )
 
 
-def progress(known: Operation, events: Iterable[rows.Event]) -> Operation | None:
+def progress(known: Operation, events: Iterable[daemon_rows.Event]) -> Operation | None:
     """How far the action has come by its newest event; None where there is none."""
     for event in events:
         if known.id is not None and _is_about(event, known.id):
@@ -117,7 +117,7 @@ def progress(known: Operation, events: Iterable[rows.Event]) -> Operation | None
     return None
 
 
-def _is_about(event: rows.Event, operation_id: str) -> bool:
+def _is_about(event: daemon_rows.Event, operation_id: str) -> bool:
     whole_word = rf"(?<![\w-]){re.escape(operation_id)}(?![\w-])"
     return event.id == operation_id or re.search(whole_word, event.message) is not None
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from purveyor.plugin import Call, Effect, KiB, MiB, ProviderUnavailableError
 from purveyor.wire import Client, Fetched, Response, Row, Signer, Walk, WebSocket, by_cursor, path
-from purveyor_virtengine import _rows as rows
+from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine._decoding import read_list, read_one
 
 __all__ = ["ALL_LINES", "Public", "Signed"]
@@ -44,21 +44,21 @@ class Public:
         """
         response = await self._get(call, "check_health", "/api/v1/health", 64 * KiB)
         if "json" in response.headers.get("content-type", ""):
-            told = read_one(response, rows.Health)[0].status.lower()
+            told = read_one(response, daemon_rows.Health)[0].status.lower()
             if told in DOWN:
                 raise ProviderUnavailableError(f"the provider says that it is {told}")
 
-    async def info(self, call: Call) -> rows.Info:
+    async def info(self, call: Call) -> daemon_rows.Info:
         """Who it says that it is."""
-        return await self._one(call, "info", rows.Info)
+        return await self._one(call, "info", daemon_rows.Info)
 
-    async def pricing(self, call: Call) -> rows.Pricing:
+    async def pricing(self, call: Call) -> daemon_rows.Pricing:
         """What it asks for."""
-        return await self._one(call, "pricing", rows.Pricing)
+        return await self._one(call, "pricing", daemon_rows.Pricing)
 
-    async def capacity(self, call: Call) -> rows.Capacity:
+    async def capacity(self, call: Call) -> daemon_rows.Capacity:
         """What it has."""
-        return await self._one(call, "capacity", rows.Capacity)
+        return await self._one(call, "capacity", daemon_rows.Capacity)
 
     async def attributes(self, call: Call) -> Mapping[str, Any]:
         """What else it says; a map here, where the chain has a list."""
@@ -92,26 +92,30 @@ class Signed:
 
     # One deployment.
 
-    async def status(self, call: Call) -> rows.Status:
+    async def status(self, call: Call) -> daemon_rows.Status:
         """How the deployment is; the Go daemon has no such route."""
-        return read_one(await self._get(call, "get_deployment", self._route("/status")), rows.Status)[0]
+        return read_one(await self._get(call, "get_deployment", self._route("/status")), daemon_rows.Status)[
+            0
+        ]
 
-    async def metrics(self, call: Call, operation: str) -> rows.Metrics:
+    async def metrics(self, call: Call, operation: str) -> daemon_rows.Metrics:
         """What it uses."""
-        return read_one(await self._get(call, operation, self._route("/metrics")), rows.Metrics)[0]
+        return read_one(await self._get(call, operation, self._route("/metrics")), daemon_rows.Metrics)[0]
 
-    async def history(self, call: Call, start: str, end: str, interval: str) -> Fetched[Row[rows.Moment]]:
+    async def history(
+        self, call: Call, start: str, end: str, interval: str
+    ) -> Fetched[Row[daemon_rows.Moment]]:
         """What it used; times in RFC 3339, the interval as Go writes durations."""
         params: dict[str, str | int] = {"start": start, "end": end, "interval": interval}
         route = self._route("/metrics/history")
         response = await self._get(call, "get_metrics_history", route, params)
-        return read_list(response, "series", rows.Moment)
+        return read_list(response, "series", daemon_rows.Moment)
 
-    def events(self, call: Call, operation: str) -> Walk[rows.Event]:
+    def events(self, call: Call, operation: str) -> Walk[daemon_rows.Event]:
         """What happened to it, newest first."""
-        return self._walk(call, operation, self._route("/events"), "events", rows.Event)
+        return self._walk(call, operation, self._route("/events"), "events", daemon_rows.Event)
 
-    async def act(self, call: Call, effect: Effect, body: Mapping[str, Any]) -> rows.Accepted:
+    async def act(self, call: Call, effect: Effect, body: Mapping[str, Any]) -> daemon_rows.Accepted:
         """Do something to it. An answer that is a success can still say that nothing was done."""
         response = await self._client.request(
             call,
@@ -122,7 +126,7 @@ class Signed:
             json=body,
             sign=self._sign,
         )
-        return read_one(response, rows.Accepted)[0]
+        return read_one(response, daemon_rows.Accepted)[0]
 
     async def logs(self, call: Call, tail: int, service: str | None) -> Response:
         """The newest lines that the daemon keeps."""
@@ -153,7 +157,7 @@ class Signed:
             headers=self._veid,
             sign=self._sign,
         )
-        token = read_one(response, rows.ShellSession)[0].token
+        token = read_one(response, daemon_rows.ShellSession)[0].token
         if not token:
             raise response.mismatch("it holds no token")
         return token
@@ -166,15 +170,15 @@ class Signed:
 
     # The account.
 
-    async def usage(self, call: Call, start: str, end: str) -> Fetched[Row[rows.Usage]]:
+    async def usage(self, call: Call, start: str, end: str) -> Fetched[Row[daemon_rows.Usage]]:
         """What was used day by day, and what it costs."""
         params: dict[str, str | int] = {"start": start, "end": end, "interval": "24h"}
         response = await self._get(call, "get_costs", "/api/v1/usage/history", params)
-        return read_list(response, "series", rows.Usage)
+        return read_list(response, "series", daemon_rows.Usage)
 
-    def invoices(self, call: Call) -> Walk[rows.Invoice]:
+    def invoices(self, call: Call) -> Walk[daemon_rows.Invoice]:
         """All invoices."""
-        return self._walk(call, "list_invoices", "/api/v1/invoices", "invoices", rows.Invoice)
+        return self._walk(call, "list_invoices", "/api/v1/invoices", "invoices", daemon_rows.Invoice)
 
     # Requests.
 

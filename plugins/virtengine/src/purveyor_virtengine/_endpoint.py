@@ -41,6 +41,7 @@ from purveyor.plugin import (
 )
 from purveyor.wire import Client, intact, to_page, to_pages
 from purveyor_virtengine import _actions as actions
+from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine import _mapping as mapping
 from purveyor_virtengine import _measures as measures
 from purveyor_virtengine import _rows as rows
@@ -122,7 +123,7 @@ class Endpoint:
         """Stream what happened to one deployment."""
         walk = (await self._signed(call, request.id)).events(call, "list_events")
 
-        def model(provider: str, row: rows.Event, _: bytes) -> DeploymentEvent:
+        def model(provider: str, row: daemon_rows.Event, _: bytes) -> DeploymentEvent:
             return measures.event(provider, request.id, row)
 
         async with aclosing(to_pages(self._ctx.provider, walk, model)) as pages:
@@ -137,7 +138,7 @@ class Endpoint:
         start, end, interval = _time(request.start), _time(request.end), f"{max(request.interval, 1):.0f}s"
         fetched = await signed.history(call, start, end, interval)
 
-        def model(_: str, row: rows.Moment, __: bytes) -> ResourceMetrics:
+        def model(_: str, row: daemon_rows.Moment, __: bytes) -> ResourceMetrics:
             return self._metrics(request.id, row.metrics, row.timestamp)
 
         points = intact(to_page(self._ctx.provider, fetched.rows, model))
@@ -247,7 +248,9 @@ class Endpoint:
             outcome=Outcome.NOT_SENT,
         )
 
-    def _metrics(self, deployment: str, told: rows.Metrics, time: datetime | None = None) -> ResourceMetrics:
+    def _metrics(
+        self, deployment: str, told: daemon_rows.Metrics, time: datetime | None = None
+    ) -> ResourceMetrics:
         now = time or self._ctx.clock.now()
         return measures.resource_metrics(self._ctx.provider, deployment, told, now)
 

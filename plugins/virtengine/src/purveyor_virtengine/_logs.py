@@ -10,7 +10,7 @@ pings, and a stream that is over may end without a word.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -76,7 +76,7 @@ def line_of(text: str, service: str = "") -> LogLine:
 
 
 class Known:
-    """Tells which lines are new. Lines are the same if time, level and message are.
+    """Tells which lines are new. Lines are the same if time, level and message are, and as often as they are there.
 
     Attributes:
         begun: Whether anything is known at all.
@@ -84,7 +84,7 @@ class Known:
 
     def __init__(self) -> None:
         self.begun = False
-        self._lines: list[LogLine] = []
+        self._lines: deque[LogLine] = deque(maxlen=KEPT)
         self._due: Counter[LogLine] = Counter()
 
     def before(self, kept: Sequence[LogLine]) -> Sequence[LogLine]:
@@ -104,31 +104,14 @@ class Known:
         if self._due[line] > 0:
             self._due[line] -= 1
             return False
-        self._remember([line])
+        self._lines.append(line)
         return True
 
     def _news(self, kept: Sequence[LogLine]) -> Sequence[LogLine]:
-        """What follows where the end of what is known is the beginning of what is kept.
-
-        Where lines were lost in between, or the daemon has begun anew, each line that is kept is looked up instead.
-        """
-        length = min(len(kept), len(self._lines))
-        overlap = next((one for one in range(length, 0, -1) if self._ends_with(kept, one)), 0)
-        new: Sequence[LogLine] = kept[overlap:]
-        if overlap == 0:
-            there = Counter(self._lines)
-            new = [line for line in kept if not _taken(there, line)]
-        self._remember(new, len(kept))
-        return new
-
-    def _ends_with(self, kept: Sequence[LogLine], length: int) -> bool:
-        return self._lines[-length] == kept[0] and self._lines[-length:] == list(kept[:length])
-
-    def _remember(self, new: Sequence[LogLine], kept: int = 0) -> None:
-        self._lines += new
-        bound = 2 * max(kept, KEPT)
-        if len(self._lines) > bound:
-            del self._lines[: len(self._lines) - bound // 2]
+        there = Counter(self._lines)
+        # Nothing older will ever be kept again.
+        self._lines = deque(kept, max(KEPT, len(kept)))
+        return [line for line in kept if not _taken(there, line)]
 
 
 def _taken(there: Counter[LogLine], line: LogLine) -> bool:

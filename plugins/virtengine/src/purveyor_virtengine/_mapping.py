@@ -22,6 +22,7 @@ from purveyor.plugin import (
     Service,
     in_utc,
 )
+from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._blocks import Pace
 
@@ -248,7 +249,7 @@ def _rounded(amount: Decimal) -> Decimal:
 # What a daemon adds.
 
 
-def enriched(known: Deployment, status: rows.Status) -> Deployment:
+def enriched(known: Deployment, status: daemon_rows.Status) -> Deployment:
     """What the chain says, with what the provider sees; the chain's word counts where the lease is over or unpaid."""
     state = DAEMON_STATES.get(status.state.lower(), DeploymentStatus.UNKNOWN)
     if known.status is not DeploymentStatus.ACTIVE or state is DeploymentStatus.UNKNOWN:
@@ -260,9 +261,9 @@ def enriched(known: Deployment, status: rows.Status) -> Deployment:
     )
 
 
-def _running(service: rows.Service, planned: Service | None) -> Service:
+def _running(service: daemon_rows.Service, planned: Service | None) -> Service:
     told = service.replicas
-    total, ready = (told.total, told.ready) if isinstance(told, rows.Replicas) else (told, None)
+    total, ready = (told.total, told.ready) if isinstance(told, daemon_rows.Replicas) else (told, None)
     return Service(
         name=service.name,
         status=DAEMON_STATES.get(service.state.lower(), DeploymentStatus.UNKNOWN),

@@ -28,7 +28,7 @@ from purveyor.plugin import (
     convert_unit,
     in_utc,
 )
-from purveyor_virtengine import _rows as rows
+from purveyor_virtengine import _daemon_rows as daemon_rows
 
 __all__ = ["cost_item", "event", "facts", "invoice", "resource_metrics"]
 
@@ -54,7 +54,9 @@ UNITS: Mapping[str, str] = {
 GB = 1_000_000_000
 
 
-def resource_metrics(provider: str, deployment: str, told: rows.Metrics, now: datetime) -> ResourceMetrics:
+def resource_metrics(
+    provider: str, deployment: str, told: daemon_rows.Metrics, now: datetime
+) -> ResourceMetrics:
     """What a deployment uses.
 
     Nobody says whether the bytes of the network are counted or per second, so they are only labels.
@@ -79,7 +81,7 @@ def resource_metrics(provider: str, deployment: str, told: rows.Metrics, now: da
     )
 
 
-def _amounts(measure: rows.Measure | None, default: str, to: str) -> tuple[float | None, float | None]:
+def _amounts(measure: daemon_rows.Measure | None, default: str, to: str) -> tuple[float | None, float | None]:
     """Used and limit; nothing where the unit is not known."""
     if measure is None:
         return None, None
@@ -91,8 +93,8 @@ def _amounts(measure: rows.Measure | None, default: str, to: str) -> tuple[float
         return None, None
 
 
-def _labels(told: rows.Metrics) -> Labels:
-    network, gpu = told.network or rows.Network(), told.gpu or rows.Measure()
+def _labels(told: daemon_rows.Metrics) -> Labels:
+    network, gpu = told.network or daemon_rows.Network(), told.gpu or daemon_rows.Measure()
     values = {
         "rx_bytes": network.rx_bytes if network.rx_bytes is not None else network.rx_bytes_too,
         "tx_bytes": network.tx_bytes if network.tx_bytes is not None else network.tx_bytes_too,
@@ -102,7 +104,7 @@ def _labels(told: rows.Metrics) -> Labels:
     return Labels({name: f"{value:.15g}" for name, value in values.items() if value is not None})
 
 
-def event(provider: str, deployment: str, row: rows.Event) -> DeploymentEvent:
+def event(provider: str, deployment: str, row: daemon_rows.Event) -> DeploymentEvent:
     """Something that happened."""
     return DeploymentEvent(
         provider=provider,
@@ -116,9 +118,9 @@ def event(provider: str, deployment: str, row: rows.Event) -> DeploymentEvent:
 
 def facts(
     provider: str,
-    info: rows.Info,
-    pricing: rows.Pricing,
-    capacity: rows.Capacity,
+    info: daemon_rows.Info,
+    pricing: daemon_rows.Pricing,
+    capacity: daemon_rows.Capacity,
     attributes: Mapping[str, Any],
 ) -> ProviderFacts:
     """What a provider says of itself; the shipped daemon says nothing."""
@@ -154,7 +156,7 @@ def _gigabytes(amount: float | None) -> int | None:
 # Bills.
 
 
-def invoice(provider: str, row: rows.Invoice, raw: bytes) -> Invoice:
+def invoice(provider: str, row: daemon_rows.Invoice, raw: bytes) -> Invoice:
     """One bill."""
     return Invoice(
         provider=provider,
@@ -165,11 +167,11 @@ def invoice(provider: str, row: rows.Invoice, raw: bytes) -> Invoice:
     )
 
 
-def cost_item(row: rows.Usage, raw: bytes) -> CostItem | None:
+def cost_item(row: daemon_rows.Usage, raw: bytes) -> CostItem | None:
     """What was used within a period; None where nothing was."""
     if not row.total_cost.strip():
         return None
-    period = row.period or rows.Period()
+    period = row.period or daemon_rows.Period()
     return CostItem(
         description="Use",
         amount=_money(row.total_cost, row.currency),

@@ -1,4 +1,4 @@
-"""What the chain's and the daemons' answers hold, as far as we read them, in all spellings that have been described.
+"""What the chain's answers hold, as far as we read them, in all spellings that have been described.
 
 Numbers of 64 bits come as text, and what has nothing to say is null, empty or missing: only what identifies a row must
 be there.
@@ -13,34 +13,33 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 __all__ = [
-    "Accepted",
     "Amount",
     "Attribute",
     "Block",
     "BlockAnswer",
-    "Capacity",
     "ChainProvider",
     "Coin",
+    "Count",
     "Deployment",
+    "DeploymentHead",
+    "DeploymentId",
     "Escrow",
-    "Event",
+    "EscrowState",
     "Group",
-    "Health",
-    "History",
-    "Info",
-    "Invoice",
+    "GroupId",
+    "GroupSpec",
+    "Header",
     "Lease",
     "LeaseId",
-    "Metrics",
+    "LeaseRow",
     "Payment",
-    "Pricing",
-    "ShellSession",
-    "Status",
-    "Usage",
+    "PaymentState",
+    "Several",
+    "Unit",
+    "Value",
 ]
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Number = Annotated[float, Meta(gt=-1e18, lt=1e18)]
 
 
 class Coin(Struct, gc=False):
@@ -48,9 +47,6 @@ class Coin(Struct, gc=False):
 
     denom: str
     amount: Decimal
-
-
-# The chain.
 
 
 class Attribute(Struct, gc=False):
@@ -222,189 +218,3 @@ class BlockAnswer(Struct, gc=False):
     """A block in its answer."""
 
     block: Block
-
-
-# The daemons.
-
-
-class Health(Struct, gc=False):
-    """How a daemon says it is, where it says it in JSON."""
-
-    status: str = "ok"
-    version: str = ""
-
-
-class Info(Struct, gc=False):
-    """What a daemon says that it is; the shipped one says nothing."""
-
-    address: str = ""
-    name: str = ""
-    version: str = ""
-    chain_id: str = ""
-    region: str = ""
-    capabilities: tuple[str, ...] | None = None
-
-
-class Price(Struct, gc=False):
-    """Price of one unit."""
-
-    price: Decimal
-    unit: str = ""
-    interval: str = ""
-
-
-class Pricing(Struct, gc=False):
-    """What a daemon asks for."""
-
-    currency: str = ""
-    cpu: Price | None = None
-    memory: Price | None = None
-    storage: Price | None = None
-    gpu: Price | None = None
-
-
-class Capacity(Struct, gc=False):
-    """What a daemon has: cores, GB, GPUs."""
-
-    cpu_cores: Number | None = None
-    memory_gb: Number | None = None
-    storage_gb: Number | None = None
-    gpu_units: Number | None = None
-
-
-class Replicas(Struct, gc=False):
-    """How many there are."""
-
-    ready: Count | None = None
-    total: Count | None = None
-
-
-class Port(Struct, gc=False):
-    """A port that is open."""
-
-    port: Count
-    protocol: str = "tcp"
-
-
-class Service(Struct, gc=False):
-    """A part of a deployment."""
-
-    name: str
-    state: str = ""
-    replicas: Count | Replicas | None = None
-    ports: tuple[Port, ...] | None = None
-
-
-class Status(Struct, gc=False):
-    """A deployment as a daemon sees it; the Go daemon has no such route."""
-
-    state: str = ""
-    replicas: Replicas | None = None
-    services: tuple[Service, ...] | None = None
-    last_updated: datetime | None = None
-
-
-class Measure(Struct, gc=False):
-    """Something in use and how much of it there may be, in ``unit``."""
-
-    usage: Number | None = None
-    used: Number | None = None
-    limit: Number | None = None
-    unit: str = ""
-
-
-class Network(Struct, gc=False):
-    """Bytes in and out; whether counted or per second, nobody says."""
-
-    rx_bytes: Number | None = None
-    tx_bytes: Number | None = None
-    rx_bytes_too: Number | None = field(name="rxBytes", default=None)
-    tx_bytes_too: Number | None = field(name="txBytes", default=None)
-
-
-class Metrics(Struct, gc=False):
-    """What a deployment uses."""
-
-    cpu: Measure | None = None
-    memory: Measure | None = None
-    storage: Measure | None = None
-    gpu: Measure | None = None
-    network: Network | None = None
-    timestamp: datetime | None = None
-
-
-class Moment(Struct, gc=False):
-    """What was used at one time."""
-
-    timestamp: datetime
-    metrics: Metrics
-
-
-class History(Struct, gc=False):
-    """What was used over time."""
-
-    series: tuple[Moment, ...] | None = None
-
-
-class Event(Struct, gc=False):
-    """Something that happened."""
-
-    id: str = ""
-    type: str = ""
-    message: str = ""
-    created_at: datetime | None = None
-
-
-class Accepted(Struct, gc=False):
-    """What came of an action; ``success`` may be false in an answer that is a success."""
-
-    success: bool | None = None
-    message: str = ""
-    operation_id: str = ""
-    state: str = ""
-    status: str = ""
-
-
-class ShellSession(Struct, gc=False):
-    """Leave to open a shell."""
-
-    token: str = ""
-    session_ttl: Number | None = None
-
-
-class Period(Struct, gc=False):
-    """From when to when; years of 1 mean never."""
-
-    start: datetime | None = None
-    end: datetime | None = None
-
-
-class Usage(Struct, gc=False):
-    """What was used and what it costs; empty texts are nothing."""
-
-    period: Period | None = None
-    total_cost: str = ""
-    currency: str = ""
-    resources: dict[str, Any] | None = None
-
-
-class Line(Struct, gc=False):
-    """One line of an invoice."""
-
-    description: str = ""
-    quantity: Number | None = None
-    unit_price: str = ""
-    total: str = ""
-
-
-class Invoice(Struct, gc=False):
-    """One invoice."""
-
-    id: str
-    total: Decimal
-    number: str = ""
-    status: str = ""
-    currency: str = ""
-    due_date: datetime | None = None
-    issued_at: datetime | None = None
-    line_items: tuple[Line, ...] | None = None

@@ -16,7 +16,7 @@ from purveyor.plugin import (
     LogsRequest,
     PurveyorError,
 )
-from purveyor_virtengine import _rows as rows
+from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine._api import ALL_LINES, Signed
 from purveyor_virtengine._decoding import read_text
 from purveyor_virtengine._errors import NoRouteError
@@ -143,7 +143,7 @@ async def _connection(
 
 async def watch_metrics(
     ctx: Context, open_: Open, interval: float, call: Call
-) -> AsyncGenerator[rows.Metrics, None]:
+) -> AsyncGenerator[daemon_rows.Metrics, None]:
     """What is used, as it changes: told by the daemon, or asked for again and again where it does not tell.
 
     Raises:
@@ -171,7 +171,7 @@ async def watch_metrics(
         call = _anew(call)
 
 
-async def _told(open_: Open, call: Call) -> AsyncGenerator[rows.Metrics, None]:
+async def _told(open_: Open, call: Call) -> AsyncGenerator[daemon_rows.Metrics, None]:
     signed = await open_(call)
     async with signed.watch(call) as socket:
         with suppress(TimeoutError):
@@ -180,12 +180,12 @@ async def _told(open_: Open, call: Call) -> AsyncGenerator[rows.Metrics, None]:
                     message = await socket.receive()
                 if message is None:
                     return
-                yield read_text(message, rows.Metrics)
+                yield read_text(message, daemon_rows.Metrics)
 
 
 async def _asked(
     ctx: Context, open_: Open, interval: float, call: Call
-) -> AsyncGenerator[rows.Metrics, None]:
+) -> AsyncGenerator[daemon_rows.Metrics, None]:
     while True:
         signed = await open_(call)
         yield await signed.metrics(call, "stream_metrics")
