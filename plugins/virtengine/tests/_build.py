@@ -38,8 +38,11 @@ class World:
         """The chain as a provider."""
         given = {**self.cloud.settings(), **settings}
         common = {name: given.pop(name) for name in COMMON if name in given}
-        own = {name: SecretRef(value) if name in SECRETS else value for name, value in given.items()}
-        own = {name: value for name, value in own.items() if value is not None}
+        own = {
+            name: SecretRef(value) if name in SECRETS else value
+            for name, value in given.items()
+            if value is not None
+        }
         ctx = context(base_url=common["base_url"], timeout=common.get("timeout", 10.0))
         made = await build(Settings(**own), ctx)
         self._stack.push_async_callback(made.aclose)
@@ -74,3 +77,10 @@ async def world(**behaviour):
         made = World(cloud, stack)
         made.chain = await made.wallet()
         yield made
+
+
+async def until(so, seconds=10.0):
+    """Wait for something that another task brings about."""
+    async with asyncio.timeout(seconds):
+        while not so():
+            await asyncio.sleep(0)
