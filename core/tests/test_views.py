@@ -140,12 +140,12 @@ class TestAcrossProviders:
     async def test_a_source_that_breaks_is_a_failure_too(self, world):
         world.add("a")
         client = world.client()
-        members = list(client._registry)
+        asked = client._registry.asked("compute", seconds=1)
 
         async def source(member, show):
             raise ZeroDivisionError
 
-        view = await ViewStream(lambda: members, source, client._around.clock.now).collect()
+        view = await ViewStream(lambda: asked, source, client._around.clock.now).collect()
         assert isinstance(view.failures["a"].__cause__, ZeroDivisionError)
         assert not view.complete
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -16,13 +17,14 @@ import attrs
 from purveyor.config import Configuration, find_file, load_configuration, read_file
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
+from purveyor.engine.discovery import Directory
 from purveyor.engine.guard import SpendingGuard
 from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.provisioning import Provisioner
-from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.registry import Asked, Member, Surroundings
 from purveyor.engine.views import Memory, Show, Source, ViewStream
 from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
@@ -44,6 +46,8 @@ READ_SECONDS = 60.0
 """Default deadline of everything that only looks."""
 PROVISION_SECONDS = 300.0
 """Default deadline of everything that makes or changes machines."""
+DISCOVERY_SECONDS = 300.0
+"""Age at which discovered providers are looked for anew."""
 HEALTH_SECONDS = 60.0
 """Between two health checks of every provider while a client is open."""
 
@@ -72,6 +76,7 @@ class MultiProviderClient:
         around: Surroundings | None = None,
         store: Store | None = None,
         health_interval: float | None = HEALTH_SECONDS,
+        discovery_interval: float | None = DISCOVERY_SECONDS,
     ) -> None:
         """Make a client; nothing is sent or opened before the first call.
 
@@ -81,13 +86,18 @@ class MultiProviderClient:
             around: Clock, random source and ids; None for the real ones.
             store: Where to remember; None for the configured folder.
             health_interval: Seconds between health checks in the background; None for none.
+            discovery_interval: Seconds until discovered providers are looked for anew; None for only once.
         """
         self._around = around or _surroundings()
         self._plugins = plugins or PluginHost()
         self._guard = SpendingGuard(
             configuration.limits.max_price_per_hour, configuration.limits.max_instances
         )
-        self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
+        self._registry = Directory(
+            (Member(provider, self._around) for provider in configuration.providers),
+            self._around,
+            discovery_interval or math.inf,
+        )
         self._store = store or Store(configuration.state_dir)
         self._cache = CatalogueCache(self._store, self._around.clock)
         defaults = Defaults(
@@ -103,7 +113,8 @@ class MultiProviderClient:
         self._machines = Machines(self._registry, prices, self._around)
         self._seen: Memory[Instance] = Memory()
         self._health_interval = health_interval
-        self._watch: asyncio.Task[None] | None = None
+        self._discovery_interval = discovery_interval
+        self._background: list[asyncio.Task[None]] = []
 
     @classmethod
     def from_config(
@@ -114,6 +125,7 @@ class MultiProviderClient:
         environ: Mapping[str, str] = os.environ,
         around: Surroundings | None = None,
         health_interval: float | None = HEALTH_SECONDS,
+        discovery_interval: float | None = DISCOVERY_SECONDS,
     ) -> Self:
         """A client from the settings of a configuration file, written as a dict.
 
@@ -123,7 +135,13 @@ class MultiProviderClient:
         host = plugins or PluginHost(environ=environ)
         configuration = load_configuration(config, host, environ=environ)
         around = attrs.evolve(around or _surroundings(), environ=environ)
-        return cls(configuration, plugins=host, around=around, health_interval=health_interval)
+        return cls(
+            configuration,
+            plugins=host,
+            around=around,
+            health_interval=health_interval,
+            discovery_interval=discovery_interval,
+        )
 
     @classmethod
     def from_file(
@@ -144,8 +162,11 @@ class MultiProviderClient:
         return cls(configuration, plugins=host, around=attrs.evolve(_surroundings(), environ=environ))
 
     async def __aenter__(self) -> Self:
-        if self._health_interval is not None and self._watch is None:
-            self._watch = asyncio.create_task(self._watch_health(self._health_interval))
+        if not self._background:
+            if self._health_interval is not None:
+                self._background.append(asyncio.create_task(self._watch_health(self._health_interval)))
+            if self._discovery_interval is not None and self._registry.searchers:
+                self._background.append(asyncio.create_task(self._registry.keep_fresh()))
         return self
 
     async def __aexit__(
@@ -155,12 +176,12 @@ class MultiProviderClient:
 
     async def aclose(self) -> None:
         """Give back connections and files; may be called twice."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-            self._watch = None
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background = []
         await self._cache.aclose()
-        await asyncio.gather(*(member.aclose() for member in self._registry))
+        await self._registry.aclose()
         await self._store.aclose()
 
     # Providers
@@ -195,7 +216,7 @@ class MultiProviderClient:
             online = found.health is Health.ONLINE
             show(Page((found if online or found.error else attrs.evolve(found, error=trouble),)))
 
-        return self._stream(lambda: self._registry.enabled(providers), source)
+        return self._stream(None, providers, deadline, source)
 
     def validate_credentials(
         self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
@@ -251,11 +272,8 @@ class MultiProviderClient:
         deadline: float = READ_SECONDS,
     ) -> ViewStream[Instance]:
         """Every machine everywhere, as the answers arrive; ``deadline`` is for each provider."""
-        return self._stream(
-            lambda: self._registry.offering("compute", providers),
-            self._machines.source(tag, deadline),
-            self._seen if tag is None else None,
-        )
+        source, memory = self._machines.source(tag, deadline), self._seen if tag is None else None
+        return self._stream("compute", providers, deadline, source, memory)
 
     async def get_instance(self, instance_id: str, *, deadline: float = READ_SECONDS) -> Instance:
         """One machine, by ``provider/id``, or by its bare id where only one provider has it.
@@ -402,7 +420,7 @@ class MultiProviderClient:
             return (await member.billing()).list_invoices(call)
 
         source = listing("list_invoices", pages, seconds=deadline, clock=self._around.clock)
-        return self._stream(lambda: self._registry.offering("billing", providers), source)
+        return self._stream("billing", providers, deadline, source)
 
     def get_costs(
         self,
@@ -440,7 +458,7 @@ class MultiProviderClient:
             return (await member.metrics()).list_metrics(request, call)
 
         source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
-        return self._stream(lambda: self._registry.offering("metrics", providers), source)
+        return self._stream("metrics", providers, deadline, source)
 
     # Below here: how
 
@@ -449,11 +467,16 @@ class MultiProviderClient:
 
     def _stream(
         self,
-        members: Callable[[], list[Member]],
+        facet: str | None,
+        providers: Iterable[str] | None,
+        deadline: float,
         source: Source[T],
         memory: Memory[T] | None = None,
     ) -> ViewStream[T]:
-        return ViewStream(members, source, self._around.clock.now, memory)
+        def asked() -> Asked:
+            return self._registry.asked(facet, providers, seconds=deadline)
+
+        return ViewStream(asked, source, self._around.clock.now, memory)
 
     def _each(
         self,
@@ -472,7 +495,7 @@ class MultiProviderClient:
             item = await member.gate.call(operation, Effect.READ, one, deadline=self._deadline(deadline))
             show(Page((item,)))
 
-        return self._stream(lambda: self._registry.offering(facet, providers), source)
+        return self._stream(facet, providers, deadline, source)
 
     def _catalogue(
         self, kind: CatalogKind, providers: Iterable[str] | None, deadline: float
@@ -480,7 +503,7 @@ class MultiProviderClient:
         async def source(member: Member, show: Show[Any]) -> None:
             show(await self._cache.get(member, kind, deadline=self._deadline(deadline)))
 
-        return self._stream(lambda: self._registry.offering("catalog", providers), source)
+        return self._stream("catalog", providers, deadline, source)
 
     async def _probe(self, member: Member, seconds: float) -> None:
         async def work(call: Call) -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from purveyor.model.errors import (
     CallTimeoutError,
+    InvalidCredentialsError,
     NotFoundError,
     Outcome,
     PermissionDeniedError,
     ProtocolMismatchError,
     ProviderUnavailableError,
+    PurveyorError,
 )
 from purveyor.model.values import MiB
 
@@ -41,7 +43,7 @@ async def messages(client, call, **options):
 
 
 async def failing(client, call, **options):
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(PurveyorError) as caught:
         await messages(client, call, **options)
     return caught.value
 
@@ -111,7 +113,7 @@ async def test_what_is_sent_arrives_and_to_a_closed_one_nothing_can_be_sent(ask,
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, Exception), (403, PermissionDeniedError), (404, NotFoundError)]
+    ("status", "kind"), [(401, InvalidCredentialsError), (403, PermissionDeniedError), (404, NotFoundError)]
 )
 async def test_a_refused_handshake_is_translated_with_its_text(ask, serve, status, kind):
     seen = []

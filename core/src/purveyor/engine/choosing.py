@@ -120,7 +120,10 @@ class Chooser:
         name, strategy = find_strategy(wanted, self._brought)
         if name == "explicit" and wish.provider is None:
             raise ValidationError("strategy 'explicit' needs a provider to be named", field="provider")
-        members = [self._registry.get(wish.provider)] if wish.provider else list(self._registry)
+        if wish.provider:
+            members = [await self._registry.find(wish.provider)]
+        else:  # of those that were discovered, only who sells machines is worth a word
+            members = [one for one in self._registry if not one.config.parent or "compute" in one.facets]
         self._registry.enabled(None if wish.provider is None else [wish.provider])
         verdicts = await asyncio.gather(*(self._judge(member, wish, deadline) for member in members))
         return Choice(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from enum import Enum
 from typing import TypeVar
 
 from purveyor.engine.retry import retrying
@@ -22,11 +24,28 @@ from purveyor.policy.limits import LimiterState
 from purveyor.policy.retry import RetryPolicy, next_wait
 from purveyor.spi.call import Call, Clock, CommonSettings, Effect, Exchange, Mark
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "closable"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger("purveyor")
+
+
+class _End(Enum):
+    """What comes after the last item of a stream."""
+
+    HERE = 0
+
+
+async def closable(items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """The same items, with an ``aclose`` that reaches the provider's own generator."""
+    try:
+        async for item in items:
+            yield item
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class Gate:
@@ -47,6 +66,8 @@ class Gate:
     ) -> None:
         self.health = ProviderHealth(provider=provider)
         self.inflight = 0
+        self._users = 0
+        self._idle: asyncio.Event | None = None
         self._provider = provider
         self._settings = settings
         self._clock = clock
@@ -92,20 +113,86 @@ class Gate:
 
         self.inflight += 1
         try:
-            return await retrying(attempt, wait)
+            with self.used():
+                return await retrying(attempt, wait)
         except PurveyorError as error:
             self.health = health.failed(self.health, self._clock.now(), error)
             raise
         finally:
             self.inflight -= 1
 
+    async def stream(
+        self,
+        operation: str,
+        begin: Callable[[Call], Awaitable[AsyncIterator[T]]],
+        *,
+        deadline: float,
+    ) -> AsyncGenerator[T, None]:
+        """Carry out one facet method that streams. Until the first item it is a call like any other, with all its tries.
+
+        Args:
+            operation: Its name.
+            begin: The method, given the call.
+            deadline: When all of it must be over, in the clock's seconds; infinite for what has no end.
+
+        Raises:
+            PurveyorError: Of any kind, also in the middle.
+        """
+        begun = Call(deadline=deadline)
+
+        async def first(call: Call) -> tuple[AsyncGenerator[T, None], T | _End]:
+            items = closable(await begin(call))
+            try:
+                return items, await anext(items, _End.HERE)
+            except BaseException:
+                await items.aclose()
+                raise
+
+        with self.used():
+            items, item = await self.call(operation, Effect.READ, first, deadline=deadline)
+            async with aclosing(items):
+                while not isinstance(item, _End):
+                    yield item
+                    try:
+                        item = await self._told(
+                            operation, Effect.READ, lambda _: anext(items, _End.HERE), begun
+                        )
+                    except PurveyorError as error:
+                        self.health = health.failed(self.health, self._clock.now(), error)
+                        raise
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Something goes on with the provider, and it must not be closed."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users and self._idle is not None:
+                self._idle.set()
+
+    async def unused(self) -> None:
+        """Wait until nothing goes on any more."""
+        while self._users:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
     async def _attempt(
         self, operation: str, effect: Effect, work: Callable[[Call], Awaitable[T]], call: Call
     ) -> T:
         started = self._clock.monotonic()
+        result = await self._told(operation, effect, work, call)
+        self.health = health.succeeded(self.health, self._clock.now(), self._clock.monotonic() - started)
+        return result
+
+    async def _told(
+        self, operation: str, effect: Effect, work: Callable[[Call], Awaitable[T]], call: Call
+    ) -> T:
+        """What the work gives within the deadline, or an error that says all that is known here."""
         try:
-            async with asyncio.timeout_at(call.deadline):
-                result = await work(call)
+            async with asyncio.timeout_at(None if math.isinf(call.deadline) else call.deadline):
+                return await work(call)
         except asyncio.CancelledError:
             if effect is Effect.ONCE and _outcome(call, None) is Outcome.UNKNOWN:
                 _log.warning(
@@ -124,8 +211,6 @@ class Gate:
         except Exception as exc:
             bug = PurveyorError(f"the plugin failed with {type(exc).__name__}; this is a bug in it")
             raise _complete(bug, self._provider, operation, effect, call) from exc
-        self.health = health.succeeded(self.health, self._clock.now(), self._clock.monotonic() - started)
-        return result
 
     @asynccontextmanager
     async def exchange(self, call: Call, group: str, effect: Effect) -> AsyncIterator[Exchange]:

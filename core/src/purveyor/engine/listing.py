@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import attrs
 
+from purveyor.engine.gate import closable
 from purveyor.engine.registry import Member
 from purveyor.engine.views import Show, Source
 from purveyor.model.views import Page
@@ -17,6 +18,8 @@ __all__ = ["listing"]
 
 
 class _Identified(Protocol):
+    @property
+    def provider(self) -> str: ...
     @property
     def id(self) -> str: ...
 
@@ -41,14 +44,14 @@ def listing(
     """
 
     async def source(member: Member, show: Show[T]) -> None:
-        seen: set[str] = set()  # a try that broke off has shown some already
+        seen: set[tuple[str, str]] = set()  # a try that broke off has shown some already
 
         async def work(call: Call) -> None:
-            async with contextlib.aclosing(_closable(await pages(member, call))) as stream:
+            async with contextlib.aclosing(closable(await pages(member, call))) as stream:
                 async for page in stream:
-                    fresh = {one.id: one for one in page.items if one.id not in seen}
-                    seen.update(fresh)
-                    items = tuple(fresh.values())
+                    named = {(one.provider, one.id): one for one in page.items}
+                    items = tuple(one for name, one in named.items() if name not in seen)
+                    seen.update(named)
                     if refine is not None:
                         items = await refine(member, items, call)
                     show(attrs.evolve(page, items=items))
@@ -56,14 +59,3 @@ def listing(
         await member.gate.call(operation, Effect.READ, work, deadline=clock.monotonic() + seconds)
 
     return source
-
-
-async def _closable(pages: AsyncIterator[Page[T]]) -> AsyncGenerator[Page[T], None]:
-    """The same pages, with an ``aclose`` that reaches the provider's own generator."""
-    try:
-        async for page in pages:
-            yield page
-    finally:
-        close = getattr(pages, "aclose", None)
-        if close is not None:
-            await close()

@@ -85,16 +85,14 @@ class Machines:
 
     async def find(self, instance_id: str, *, deadline: float) -> Instance:
         """The machine that ``provider/id`` names, or a bare id that only one provider has."""
-        provider, slash, bare = instance_id.partition("/")
-        if slash:
-            return await self.get(self._registry.get(provider), bare, deadline=deadline)
+        if named := self._registry.split(instance_id):
+            return await self.get(await self._registry.find(named[0]), named[1], deadline=deadline)
         return await self._search(instance_id, deadline)
 
     async def locate(self, instance_id: str, *, deadline: float) -> tuple[Member, str]:
         """Where a machine is and its bare id there; asks the providers only if the id does not say."""
-        provider, slash, bare = instance_id.partition("/")
-        if slash:
-            return self._registry.get(provider), bare
+        if named := self._registry.split(instance_id):
+            return await self._registry.find(named[0]), named[1]
         found = await self._search(instance_id, deadline, sure=True)
         return self._registry.get(found.provider), found.id
 
@@ -188,8 +186,9 @@ class Machines:
             with contextlib.suppress(InstanceNotFoundError):
                 show(Page((await self.get(member, bare, deadline=deadline),)))
 
+        left = deadline - self._around.clock.monotonic()
         view = await ViewStream(
-            lambda: self._registry.offering("compute"), source, self._around.clock.now
+            lambda: self._registry.asked("compute", seconds=left), source, self._around.clock.now
         ).collect()
         unsure = f"; {', '.join(view.failures)} could not be asked" if view.failures else ""
         if len(view.items) == 1 and not (sure and unsure):

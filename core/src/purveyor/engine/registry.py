@@ -7,7 +7,7 @@ import copy
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -19,6 +19,7 @@ from purveyor.model.errors import (
     PluginError,
     ProviderInactiveError,
     ProviderNotFoundError,
+    ProviderUnavailableError,
     PurveyorError,
     UnsupportedOperationError,
 )
@@ -26,10 +27,11 @@ from purveyor.model.values import Secret
 from purveyor.model.views import ProviderInfo
 from purveyor.policy.retry import RetryPolicy
 from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
+from purveyor.spi.deployments import Deployments, Discovery
 from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Metrics, Provider
 from purveyor.spi.hookspecs import ProviderPlugin
 
-__all__ = ["Member", "ProviderConfig", "Registry", "Surroundings"]
+__all__ = ["Asked", "Member", "ProviderConfig", "Registry", "Surroundings"]
 
 
 _CLOSE_SECONDS = 10.0
@@ -50,6 +52,10 @@ class ProviderConfig:
         own: What this type takes, as its ``config_type``; None if the plugin is not usable or the provider disabled.
         plugin: Its type's descriptor.
         error: Why the plugin cannot be used.
+        parent: Name of the provider that discovered it; None for one that is configured.
+        endpoint: Where it was discovered to be.
+        attributes: What was said of it then.
+        guarded: Whether its endpoint must be a public address.
     """
 
     name: str
@@ -62,6 +68,10 @@ class ProviderConfig:
     own: Any = None
     plugin: ProviderPlugin | None = None
     error: PurveyorError | None = None
+    parent: str | None = None
+    endpoint: str | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    guarded: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +95,7 @@ class Member:
         self._around = around
         self._provider: Provider | None = None
         self._building = asyncio.Lock()
+        self._retired = False
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -95,7 +106,10 @@ class Member:
     @property
     def facets(self) -> frozenset[str]:
         """Names of what it offers."""
-        return self.config.plugin.facets if self.config.plugin else frozenset()
+        plugin = self.config.plugin
+        if plugin is None:
+            return frozenset()
+        return plugin.facets if self.config.parent is None else plugin.discovered_facets
 
     @property
     def visibility_grace(self) -> float:
@@ -116,6 +130,9 @@ class Member:
             weight=config.weight,
             capabilities=tuple(sorted(self.capabilities)),
             facets=tuple(name for name in FACETS if name in self.facets),
+            parent=config.parent,
+            endpoint=config.endpoint,
+            attributes=config.attributes,
             health=self.gate.health.health,
             error=config.error,
         )
@@ -126,9 +143,12 @@ class Member:
         Raises:
             PluginError: Its plugin is broken.
             MissingCredentialsError: A secret is not there.
+            ProviderUnavailableError: It was discovered, and is gone again.
         """
         async with self._building:
             if self._provider is None:
+                if self._retired:
+                    raise ProviderUnavailableError("it is gone, or has moved; ask again", provider=self.name)
                 self._provider = await self._build()
             return self._provider
 
@@ -151,6 +171,20 @@ class Member:
     async def metrics(self) -> Metrics:
         """What is in use."""
         return cast("Metrics", await self._facet("metrics"))
+
+    async def deployments(self) -> Deployments:
+        """What runs there."""
+        return cast("Deployments", await self._facet("deployments"))
+
+    async def discovery(self) -> Discovery:
+        """Whom it can find."""
+        return cast("Discovery", await self._facet("discovery"))
+
+    async def retire(self) -> None:
+        """Close it for good as soon as nothing goes on there any more."""
+        self._retired = True
+        await self.gate.unused()
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
@@ -190,9 +224,11 @@ class Member:
             clock=self._around.clock,
             random=self._around.random,
             ids=self._around.ids,
-            log=logging.getLogger(f"purveyor.provider.{self.name}"),
+            # Loggers live for ever, so those that come and go share one.
+            log=logging.getLogger(f"purveyor.provider.{config.parent or self.name}"),
             resolve=resolve,
             exchange=self.gate.exchange,
+            guarded=config.guarded,
         )
         try:
             provider = await plugin.factory(config.own, context)
@@ -202,7 +238,7 @@ class Member:
         except Exception as exc:
             msg = f"plugin {config.type!r} failed to build a provider: {type(exc).__name__}"
             raise PluginError(msg, provider=self.name) from exc
-        missing = [name for name in plugin.facets if not _has(provider, FACETS[name])]
+        missing = [name for name in self.facets if not _has(provider, FACETS[name])]
         if missing:
             msg = (
                 f"plugin {config.type!r} declares {', '.join(missing)} but its provider does not implement it"
@@ -214,6 +250,19 @@ class Member:
 def _has(provider: Provider, facet: type) -> bool:
     """Whether it has a facet's methods. Python remembers what it found of a class, but not of an object."""
     return issubclass(type(provider), facet) or isinstance(provider, facet)
+
+
+@attrs.frozen
+class Asked:
+    """Whom a view asks.
+
+    Attributes:
+        members: Those who are known.
+        arriving: Those who are still to be found; the error of a search that fails goes under its name.
+    """
+
+    members: Sequence[Member]
+    arriving: Mapping[str, Callable[[], Awaitable[Sequence[Member]]]] = attrs.field(factory=dict)
 
 
 class Registry:
@@ -233,9 +282,10 @@ class Registry:
             ProviderInactiveError: It is disabled.
         """
         if name not in self._members:
+            configured = [member.name for member in self if member.config.parent is None]
             raise ProviderNotFoundError(
-                f"no provider is called {name!r}; configured are {', '.join(self._members) or 'none'}",
-                details={"requested_provider": name, "available_providers": list(self._members)},
+                f"no provider is called {name!r}; configured are {', '.join(configured) or 'none'}",
+                details={"requested_provider": name, "available_providers": configured},
             )
         member = self._members[name]
         if not member.config.enabled:
@@ -267,6 +317,41 @@ class Registry:
                 details={"available_providers": list(self._members)},
             )
         return members
+
+    async def find(self, name: str, seconds: float = 0.0) -> Member:  # noqa: ARG002 - for those who search
+        """The same, after a search of so many seconds where the name is one of those that are discovered."""
+        return self.get(name)
+
+    def split(self, text: str) -> tuple[str, str] | None:
+        """Name of the provider and bare id of ``provider/id``; None for a bare id.
+
+        Both may hold slashes: the longest name of a provider counts that the text begins with.
+        """
+        end = len(text)
+        while (end := text.rfind("/", 0, end)) > 0:
+            if text[:end] in self._members:
+                return text[:end], text[end + 1 :]
+        name, slash, bare = text.partition("/")
+        return (name, bare) if slash else None
+
+    def asked(
+        self,
+        facet: str | None,
+        names: Iterable[str] | None = None,
+        *,
+        seconds: float,  # noqa: ARG002 - for those who search
+    ) -> Asked:
+        """Whom a view asks: the enabled, or those that are named, if they have the facet.
+
+        Args:
+            facet: Name of the facet; None for whatever it has.
+            names: Only these; None for all.
+            seconds: How long a search for providers may take.
+
+        Raises:
+            SelectionError: As ``enabled`` and ``offering``.
+        """
+        return Asked(self.enabled(names) if facet is None else self.offering(facet, names))
 
     def offering(self, facet: str, names: Iterable[str] | None = None) -> list[Member]:
         """The enabled providers that have a facet; one whose plugin is broken counts, so that its error is seen.

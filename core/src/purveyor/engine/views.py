@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import datetime
 from typing import Generic, TypeVar
 
 import attrs
 
-from purveyor.engine.registry import Member
+from purveyor.engine.registry import Asked, Member
 from purveyor.model.errors import ProtocolMismatchError, PurveyorError
 from purveyor.model.views import Page, View
 
@@ -49,7 +49,7 @@ class ViewStream(Generic[T]):
 
     def __init__(
         self,
-        members: Callable[[], Sequence[Member]],
+        members: Callable[[], Asked],
         source: Source[T],
         now: Callable[[], datetime],
         memory: Memory[T] | None = None,
@@ -70,20 +70,45 @@ class ViewStream(Generic[T]):
 
     async def _pages(self) -> AsyncGenerator[tuple[T, ...], None]:
         pages: asyncio.Queue[tuple[T, ...] | None] = asyncio.Queue()
-        members = self._members()
-        tasks = [asyncio.create_task(self._feed(member, pages)) for member in members]
-        running = len(tasks)
+        asked = self._members()
+        tasks: list[asyncio.Task[None]] = []
+
+        def ask(members: Sequence[Member]) -> None:
+            for member in members:
+                stack.enter_context(member.gate.used())
+                tasks.append(asyncio.create_task(self._feed(member, pages)))
+
+        with ExitStack() as stack:
+            ask(asked.members)
+            for name, search in asked.arriving.items():
+                tasks.append(asyncio.create_task(self._await(name, search, ask, pages)))
+            ended = 0
+            try:
+                while ended < len(tasks):
+                    page = await pages.get()
+                    if page is None:
+                        ended += 1
+                    else:
+                        yield page
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _await(
+        self,
+        name: str,
+        search: Callable[[], Awaitable[Sequence[Member]]],
+        ask: Callable[[Sequence[Member]], None],
+        pages: asyncio.Queue[tuple[T, ...] | None],
+    ) -> None:
+        """Ask those too that are only found now."""
         try:
-            while running:
-                page = await pages.get()
-                if page is None:
-                    running -= 1
-                else:
-                    yield page
+            ask(await search())
+        except Exception as exc:  # noqa: BLE001 - as below
+            self.failures.setdefault(name, _ours(exc, name))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            pages.put_nowait(None)
 
     async def collect(self) -> View[T]:
         """Everything; in place of a provider that fails, its last complete answer, named in ``stale``."""
@@ -107,12 +132,8 @@ class ViewStream(Generic[T]):
 
         try:
             await self._source(member, show)
-        except PurveyorError as error:
-            self.failures[member.name] = error
         except Exception as exc:  # noqa: BLE001 - nothing that goes wrong may look like a whole answer
-            bug = PurveyorError(f"the view failed with {type(exc).__name__}", provider=member.name)
-            bug.__cause__ = exc
-            self.failures[member.name] = bug
+            self.failures[member.name] = _ours(exc, member.name)
         else:
             if unreadable:
                 self.failures[member.name] = _unreadable(member.name, unreadable)
@@ -120,6 +141,14 @@ class ViewStream(Generic[T]):
                 self._memory.keep(member.name, got, self._now())
         finally:
             pages.put_nowait(None)
+
+
+def _ours(exc: Exception, provider: str) -> PurveyorError:
+    if isinstance(exc, PurveyorError):
+        return exc
+    bug = PurveyorError(f"the view failed with {type(exc).__name__}", provider=provider)
+    bug.__cause__ = exc
+    return bug
 
 
 def _unreadable(provider: str, errors: Sequence[PurveyorError]) -> PurveyorError:

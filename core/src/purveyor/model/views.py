@@ -81,7 +81,10 @@ class ProviderInfo:
     """One configured provider.
 
     Attributes:
-        facets: What it implements: ``compute``, ``catalog``, ``credentials``, ``billing``.
+        facets: What it implements: ``compute``, ``catalog``, ``credentials``, ``billing``, ``deployments``…
+        parent: Name of the provider that discovered it; None for one that is configured.
+        endpoint: Where it was discovered to be.
+        attributes: What was said of it when it was discovered; keys may repeat.
         error: Why it cannot be used, such as a broken plugin.
     """
 
@@ -92,5 +95,8 @@ class ProviderInfo:
     weight: int
     capabilities: tuple[str, ...] = ()
     facets: tuple[str, ...] = ()
+    parent: str | None = None
+    endpoint: str | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
     health: Health = Health.UNKNOWN
     error: PurveyorError | None = None
