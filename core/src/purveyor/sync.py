@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +22,23 @@ from purveyor.engine.plugins import PluginInfo
 from purveyor.engine.views import ViewStream as AsyncViewStream
 from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
+from purveyor.model.deployment import (
+    Deployment,
+    DeploymentAction,
+    DeploymentEvent,
+    LogLine,
+    Operation,
+    ProviderFacts,
+    ShellOutput,
+)
 from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo, View
+from purveyor.spi import deployments as spi
 
-__all__ = ["MultiProviderClient", "ViewStream"]
+__all__ = ["MultiProviderClient", "Shell", "ViewStream"]
 
 T = TypeVar("T")
 READ, PROVISION = client.READ_SECONDS, client.PROVISION_SECONDS
@@ -95,24 +106,84 @@ class ViewStream(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Items in the order in which they arrive."""
-        items = self._stream.__aiter__()
-
-        async def step() -> T:
-            return await anext(items)
-
-        try:
-            while True:
-                try:
-                    yield self._loop.run(step())
-                except StopAsyncIteration:
-                    return
-        finally:
-            if not self._loop.loop.is_closed():  # which ended the iteration too
-                self._loop.run(_close(items))
+        return _iterate(self._loop, self._stream.__aiter__())
 
     def collect(self) -> View[T]:
         """Everything; see the async twin."""
         return self._loop.run(self._stream.collect())
+
+
+class Shell:
+    """A shell that runs, until the ``with`` block ends; see :class:`purveyor.plugin.Shell`."""
+
+    def __init__(self, loop: _Loop, opening: AbstractAsyncContextManager[spi.Shell]) -> None:
+        self._loop = loop
+        self._opening = opening
+        self._shell: spi.Shell | None = None
+
+    def __enter__(self) -> Self:
+        self._shell = self._loop.run(self._entered())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.run(self._left(kind, error, trace))
+
+    def __iter__(self) -> Iterator[ShellOutput]:
+        """What it writes, as it comes."""
+
+        async def pieces() -> AsyncGenerator[ShellOutput, None]:
+            async for piece in self._opened:
+                yield piece
+
+        return _iterate(self._loop, pieces())
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the shell ended with, once it has; None where the provider does not tell."""
+        return self._opened.exit_code
+
+    def send(self, data: bytes) -> None:
+        """Type something into it."""
+        self._loop.run(self._opened.send(data))
+
+    def send_eof(self) -> None:
+        """Say that there will be no more input."""
+        self._loop.run(self._opened.send_eof())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Say how large the terminal is now."""
+        self._loop.run(self._opened.resize(columns, rows))
+
+    @property
+    def _opened(self) -> spi.Shell:
+        if self._shell is None:
+            raise PurveyorError("the shell is not open: use it in a 'with' block")
+        return self._shell
+
+    async def _entered(self) -> spi.Shell:
+        return await self._opening.__aenter__()
+
+    async def _left(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opening.__aexit__(kind, error, trace)
+
+
+def _iterate(loop: _Loop, items: AsyncGenerator[T, None]) -> Iterator[T]:
+    async def step() -> T:
+        return await anext(items)
+
+    try:
+        while True:
+            try:
+                yield loop.run(step())
+            except StopAsyncIteration:
+                return
+    finally:
+        if not loop.loop.is_closed():  # which ended the iteration too
+            loop.run(_close(items))
 
 
 async def _close(items: AsyncGenerator[Any, None]) -> None:
@@ -163,6 +234,11 @@ class MultiProviderClient:
 
     def provider(self, name: str) -> ProviderInfo:
         return self._client.provider(name)
+
+    def discover(
+        self, providers: Iterable[str] | None = None, *, deadline: float = READ
+    ) -> ViewStream[ProviderInfo]:
+        return self._view(self._client.discover(providers, deadline=deadline))
 
     def check_health(
         self, providers: Iterable[str] | None = None, *, deadline: float = READ
@@ -297,6 +373,91 @@ class MultiProviderClient:
         deadline: float = READ,
     ) -> ViewStream[ResourceMetrics]:
         return self._view(self._client.list_metrics(providers, kinds=kinds, deadline=deadline))
+
+    def list_deployments(
+        self, providers: Iterable[str] | None = None, *, closed: bool = False, deadline: float = READ
+    ) -> ViewStream[Deployment]:
+        return self._view(self._client.list_deployments(providers, closed=closed, deadline=deadline))
+
+    def get_deployment(self, deployment_id: str, *, deadline: float = READ) -> Deployment:
+        return self._run(self._client.get_deployment(deployment_id, deadline=deadline))
+
+    def perform_deployment_action(
+        self,
+        deployment_id: str,
+        action: DeploymentAction,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        wait: bool = False,
+        deadline: float = PROVISION,
+    ) -> Operation:
+        return self._run(
+            self._client.perform_deployment_action(
+                deployment_id, action, parameters, wait=wait, deadline=deadline
+            )
+        )
+
+    def list_deployment_events(
+        self, deployment_id: str, *, limit: int = 100, deadline: float = READ
+    ) -> tuple[DeploymentEvent, ...]:
+        return self._run(self._client.list_deployment_events(deployment_id, limit=limit, deadline=deadline))
+
+    def get_deployment_metrics(
+        self,
+        deployment_id: str,
+        start: datetime,
+        end: datetime,
+        *,
+        interval: float = 300.0,
+        deadline: float = READ,
+    ) -> tuple[ResourceMetrics, ...]:
+        return self._run(
+            self._client.get_deployment_metrics(
+                deployment_id, start, end, interval=interval, deadline=deadline
+            )
+        )
+
+    def stream_deployment_metrics(
+        self, deployment_id: str, *, interval: float = 5.0, deadline: float | None = None
+    ) -> Iterator[ResourceMetrics]:
+        stream = self._client.stream_deployment_metrics(deployment_id, interval=interval, deadline=deadline)
+        return _iterate(self._running(), stream)
+
+    def stream_logs(
+        self,
+        deployment_id: str,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        service: str | None = None,
+        deadline: float | None = None,
+    ) -> Iterator[LogLine]:
+        stream = self._client.stream_logs(
+            deployment_id, follow=follow, tail=tail, service=service, deadline=deadline
+        )
+        return _iterate(self._running(), stream)
+
+    def open_shell(
+        self,
+        deployment_id: str,
+        command: Iterable[str] = (),
+        *,
+        service: str | None = None,
+        columns: int | None = None,
+        rows: int | None = None,
+        deadline: float = READ,
+    ) -> Shell:
+        loop = self._running()
+
+        async def opening() -> AbstractAsyncContextManager[spi.Shell]:  # on the loop, whose clock counts
+            return self._client.open_shell(
+                deployment_id, command, service=service, columns=columns, rows=rows, deadline=deadline
+            )
+
+        return Shell(loop, loop.run(opening()))
+
+    def get_provider_facts(self, provider: str, *, deadline: float = READ) -> ProviderFacts:
+        return self._run(self._client.get_provider_facts(provider, deadline=deadline))
 
     def _view(self, stream: AsyncViewStream[T]) -> ViewStream[T]:
         return ViewStream(self._running(), stream)
