@@ -107,7 +107,10 @@ class Outsider:
 
     def socket(self, url, *, sign=True, headers=None, **options):
         auth = self.wallet_headers("GET", url) if sign else {}
-        return self.session.ws_connect(url, headers={**auth, **(headers or {})}, max_msg_size=0, **options)
+        # A log never answers a goodbye, so there is no use in waiting for it.
+        impatient = aiohttp.ClientWSTimeout(ws_close=0.05)
+        sent = {**auth, **(headers or {})}
+        return self.session.ws_connect(url, headers=sent, max_msg_size=0, timeout=impatient, **options)
 
     async def control(self, method, path, body=None, status=204):
         url = self.cloud.control_url + path

@@ -119,9 +119,7 @@ async def test_a_follower_sees_only_what_it_asked_for(me, daemon, id_, web):
 
 
 async def test_a_log_answers_neither_pings_nor_goodbyes(me, daemon, id_, web):
-    async with me.socket(
-        f"{web}/logs?tail=1", autoping=False, timeout=aiohttp.ClientWSTimeout(ws_close=0.05)
-    ) as socket:
+    async with me.socket(f"{web}/logs?tail=1", autoping=False) as socket:
         await texts(socket, 1)
         await socket.ping()
         daemon.say(id_, "after the ping")
@@ -182,6 +180,7 @@ async def test_a_deployment_may_chatter_by_itself(me, daemon, web):
     daemon.chatter_seconds = 0.001
     async with me.socket(f"{web}/logs?tail=1") as socket:
         assert len(await texts(socket, 5)) == 5
+        daemon.chatter_seconds = None  # aiohttp's goodbye waits for as long as something comes
 
 
 async def test_connections_are_counted_until_they_are_gone(me, daemon, web):

@@ -3,6 +3,7 @@
 Source: virtengine ``pkg/provider_daemon/auth/cosmos_verify.go``.
 """
 
+import codecs
 import hashlib
 import json
 import re
@@ -10,6 +11,16 @@ from typing import Any
 
 _GO_ESCAPES = str.maketrans({one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _replace_byte(error: UnicodeError) -> tuple[str, int]:
+    """Go puts a replacement character for each byte that is no UTF-8, Python for each run of them."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\ufffd", error.start + 1
+
+
+codecs.register_error("go", _replace_byte)
 
 
 class _Number(str):
@@ -46,7 +57,7 @@ def body_hash(body: bytes) -> str:
         return ""
     try:
         value = json.loads(
-            body.decode(errors="replace"), parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
+            body.decode(errors="go"), parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
         )
         signed = canonical(value).encode()
     except (ValueError, RecursionError):

@@ -1,6 +1,5 @@
 """Deployments at their provider: metrics and events of the Go daemon; list, detail and status of its description."""
 
-import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -138,15 +137,16 @@ def _point(moment: float, metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summed(all_: list[dict[str, Any]]) -> dict[str, Any]:
+    """Metrics of several deployments, added; units and the moment are those of the last."""
     total: dict[str, Any] = {}
     for metrics in all_:
         for name, part in metrics.items():
-            if isinstance(part, dict):
-                before = total.setdefault(name, {})
-                for key, value in part.items():
-                    with contextlib.suppress(TypeError):
-                        before[key] = before.get(key, 0) + value
-                    before.setdefault(key, value)
+            if not isinstance(part, dict):
+                total[name] = part
+                continue
+            sums = total.setdefault(name, {})
+            for key, value in part.items():
+                sums[key] = value if isinstance(value, str) else round(sums.get(key, 0) + value, 6)
     return total
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -36,6 +37,7 @@ def to_bech32(prefix: str, data: bytes) -> str:
     return f"{prefix}1{''.join(_ALPHABET[one] for one in words)}"
 
 
+@lru_cache(maxsize=4096)
 def from_bech32(address: str) -> bytes:
     """The bytes of an address, whatever its prefix.
 

@@ -78,9 +78,9 @@ class VirtEngineSandbox(ChainNode):
                 self.rent(self.daemons[1], dseq=api.dseq, gseq=2, name="db", price="21")
             self.rent(self.daemons[0], name="old").close(FIRST_HEIGHT - 10)
         for lease in self.chain.leases:
-            runtime = self.daemon(lease.provider).deployment(lease.dseq)
+            daemon = self.daemon(lease.provider)
             for words in SAID:
-                runtime.say(words)
+                daemon.say(daemon.id_of(lease), words)
 
     # Providers.
 
