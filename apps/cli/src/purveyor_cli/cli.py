@@ -16,12 +16,14 @@ from purveyor_cli.commands.accounts import costs
 from purveyor_cli.commands.cache import cache
 from purveyor_cli.commands.catalogues import apps, images, plans, regions
 from purveyor_cli.commands.demo import demo
+from purveyor_cli.commands.deployments import deployments
 from purveyor_cli.commands.init import init
 from purveyor_cli.commands.instances import instances
 from purveyor_cli.commands.metrics import metrics
 from purveyor_cli.commands.ordering import explain
 from purveyor_cli.commands.providers import plugins, providers
 from purveyor_cli.commands.sandbox import sandbox
+from purveyor_cli.commands.streams import logs, shell
 from purveyor_cli.session import Session
 from purveyor_cli.shared import Group
 
@@ -50,6 +52,9 @@ for _command in (
     apps,
     instances,
     explain,
+    deployments,
+    logs,
+    shell,
     costs,
     metrics,
     cache,

@@ -19,6 +19,8 @@ T = TypeVar("T")
 _GAP = 2
 _STYLES = {
     "running": "green",
+    "active": "green",
+    "succeeded": "green",
     "online": "green",
     "loaded": "green",
     "yes": "green",
@@ -27,6 +29,7 @@ _STYLES = {
     "failed": "red",
     "offline": "red",
     "stopped": "dim",
+    "closed": "dim",
     "disabled": "dim",
     "unknown": "dim",
     "refused": "dim",

@@ -97,7 +97,7 @@ class Order:
         return [f"{self.spec.name}-{number}" for number in range(1, self.count + 1)]
 
 
-def _size(text: str) -> int:
+def as_bytes(text: str) -> int:
     """Bytes from a number with a unit."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-zA-Z]*)", text.strip())
     if match is None:
@@ -157,8 +157,8 @@ _OPTIONS = (
     click.option(
         "--cpus", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At least this many cores."
     ),
-    click.option("--memory", type=_size, metavar="SIZE", help="At least this much, such as 4GiB."),
-    click.option("--disk", type=_size, metavar="SIZE", help="At least this much, such as 50GB."),
+    click.option("--memory", type=as_bytes, metavar="SIZE", help="At least this much, such as 4GiB."),
+    click.option("--disk", type=as_bytes, metavar="SIZE", help="At least this much, such as 50GB."),
     click.option("--gpu", type=click.IntRange(min=1), metavar="N", help="At least this many GPUs."),
     click.option("--max-price", type=_price, metavar="PRICE", help="At most this much an hour."),
     click.option("--image", required=True, metavar="SLUG-OR-ALIAS", help="Such as ubuntu-24.04."),

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from purveyor import CredentialReport, Health, MultiProviderClient, ProviderHealth, ProviderInfo, View
+from purveyor import (
+    CredentialReport,
+    Health,
+    MultiProviderClient,
+    ProviderHealth,
+    ProviderInfo,
+    PurveyorError,
+    View,
+)
 from purveyor_cli import exits
 from purveyor_cli.plain import plain
 from purveyor_cli.session import Session
@@ -41,6 +49,7 @@ PROVIDERS: tuple[Column[ProviderInfo], ...] = (
     Column("PROVIDER", lambda info: info.name),
     Column("TYPE", lambda info: info.type),
     Column("STATE", _state, state=True),
+    Column("ENDPOINT", lambda info: info.endpoint or "", 1),
     Column("PRIORITY", lambda info: str(info.priority), 1, right=True),
     Column("WEIGHT", lambda info: str(info.weight), 1, right=True),
     Column("OFFERS", lambda info: ", ".join(info.facets), 2),
@@ -84,31 +93,40 @@ def providers() -> None:
 
 
 @providers.command("list")
+@click.option("--discover", is_flag=True, help="Also those that the configured providers find now.")
 @pass_session
-def list_(session: Session) -> int:
-    """List the configured providers; nobody is asked."""
+def list_(session: Session, *, discover: bool) -> int:
+    """List the configured providers; without --discover nobody is asked."""
+    failures: dict[str, PurveyorError] = {}
 
     async def work(client: MultiProviderClient) -> tuple[ProviderInfo, ...]:
+        if discover:
+            failures.update((await client.discover(**session.within).collect()).failures)
         return client.providers()
 
-    found = session.run(work, "")
+    found = session.run(work, "looking around" if discover else "")
     if session.json:
-        session.show_json(document(found))
+        session.show_json(document(found, failures))
     else:
         show_items(session, found, PROVIDERS, noun="providers configured")
     for info in found:
         if info.error is not None:
             session.warn(f"{info.name}: {info.error.message}")
-    return exits.OK
+    for name, error in failures.items():
+        session.warn(f"{name}: {error.message}")
+    return exits.of_result(failures.values())
 
 
 @providers.command()
 @click.argument("name")
 @pass_session
 def show(session: Session, name: str) -> int:
-    """Show one configured provider, enabled or not."""
+    """Show one configured provider, enabled or not, or one that a configured provider finds."""
 
     async def work(client: MultiProviderClient) -> ProviderInfo:
+        finder, slash, _ = name.partition("/")
+        if slash:
+            await client.discover([finder], **session.within).collect()
         return client.provider(name)
 
     info = session.run(work, "")
@@ -118,8 +136,10 @@ def show(session: Session, name: str) -> int:
         ("state", _switch(info)),
         ("priority", str(info.priority)),
         ("weight", str(info.weight)),
+        ("endpoint", info.endpoint or ""),
         ("offers", ", ".join(info.facets)),
         ("capabilities", ", ".join(info.capabilities)),
+        *((f"attribute {key}", value) for key, value in info.attributes),
         ("error", info.error.message if info.error else ""),
     )
     return show_one(session, info, pairs)

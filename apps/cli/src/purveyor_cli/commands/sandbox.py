@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import pkgutil
 import signal
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ __all__ = ["sandbox", "sandbox_class"]
 SANDBOXES: tuple[Column[Sandbox], ...] = (
     Column("TYPE", lambda one: one.name),
     Column("BASE URL", lambda one: one.base_url),
-    Column("TOKEN", lambda one: one.token),
+    Column("TOKEN", lambda one: str(one.settings().get("token", ""))),
     Column("CONTROL URL", lambda one: one.control_url),
 )
 
@@ -106,7 +107,5 @@ def _show(session: Session, clouds: Sequence[Sandbox]) -> None:
 
 def _entry(cloud: Sandbox) -> str:
     return (
-        f"  - name: {cloud.name}-sandbox\n"
-        f"    type: {cloud.name}\n"
-        f'    config: {{token: {cloud.token}, base_url: "{cloud.base_url}"}}'
+        f"  - name: {cloud.name}-sandbox\n    type: {cloud.name}\n    config: {json.dumps(cloud.settings())}"
     )
