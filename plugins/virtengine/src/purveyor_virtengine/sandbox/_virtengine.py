@@ -189,7 +189,7 @@ class VirtEngineSandbox(ChainNode):
             "prefix": self.address_prefix,
             "key": self.wallet.private_key,
             "veid_score": 85,
-            "trusted": [one.address for one in self.daemons],
+            "allow_private": [one.address for one in self.daemons],
         }
 
     def ready(self) -> dict[str, Any]:
