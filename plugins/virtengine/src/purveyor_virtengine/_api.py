@@ -6,11 +6,19 @@ Source: ``pkg/provider_daemon/portal_api.go`` of virtengine/virtengine, which is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
-from purveyor.plugin import Call, Effect, KiB, MiB, ProviderUnavailableError
+from purveyor.plugin import (
+    Call,
+    DeploymentNotFoundError,
+    Effect,
+    KiB,
+    MiB,
+    ProviderUnavailableError,
+    UnsupportedOperationError,
+)
 from purveyor.wire import Client, Fetched, Response, Row, Signer, Walk, WebSocket, by_cursor, path
 from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine._decoding import read_list, read_one
@@ -100,7 +108,9 @@ class Signed:
 
     async def metrics(self, call: Call, operation: str) -> daemon_rows.Metrics:
         """What it uses."""
-        return read_one(await self._get(call, operation, self._route("/metrics")), daemon_rows.Metrics)[0]
+        with _measured():
+            response = await self._get(call, operation, self._route("/metrics"))
+        return read_one(response, daemon_rows.Metrics)[0]
 
     async def history(
         self, call: Call, start: str, end: str, interval: str
@@ -108,7 +118,8 @@ class Signed:
         """What it used; times in RFC 3339, the interval as Go writes durations."""
         params: dict[str, str | int] = {"start": start, "end": end, "interval": interval}
         route = self._route("/metrics/history")
-        response = await self._get(call, "get_metrics_history", route, params)
+        with _measured():
+            response = await self._get(call, "get_metrics_history", route, params)
         return read_list(response, "series", daemon_rows.Moment)
 
     def events(self, call: Call, operation: str) -> Walk[daemon_rows.Event]:
@@ -232,3 +243,15 @@ class Signed:
             sign=self._sign,
             max_frame=MAX_LINE,
         )
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """The daemon that is shipped measures nothing, and says of every deployment that it is not there."""
+    try:
+        yield
+    except DeploymentNotFoundError as error:
+        reason = error.message
+    else:
+        return
+    raise UnsupportedOperationError(f"the provider has no metrics of this deployment ({reason})")

@@ -188,7 +188,7 @@ class Endpoint:
                     signed = await self._signed(call, deployment, now=False)
                     told = await signed.metrics(call, "list_metrics")
                 except PurveyorError as error:
-                    yield Page((), (_unmeasured(error, deployment),))
+                    yield Page((), (error,))
                 else:
                     yield Page((self._metrics(deployment, told),))
 
@@ -264,10 +264,3 @@ def _daemons_name(pattern: str, lease: rows.LeaseId) -> str:
 def _time(moment: datetime) -> str:
     """RFC 3339 with a Z: a plus would be read as a space."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _unmeasured(error: PurveyorError, deployment: str) -> PurveyorError:
-    """The daemon that is shipped says of each deployment's metrics that there is no such deployment."""
-    if isinstance(error, DeploymentNotFoundError) and error.outcome is not Outcome.NOT_SENT:
-        return UnsupportedOperationError(f"the provider has no metrics of deployment {deployment}")
-    return error
