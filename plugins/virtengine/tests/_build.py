@@ -80,7 +80,9 @@ class World:
 async def world(**behaviour):
     """A small VirtEngine, with its wallet."""
     async with AsyncExitStack() as stack:
-        cloud = await stack.enter_async_context(VirtEngineSandbox(**{"seed": 3, "speed": "fast", **behaviour}))
+        cloud = await stack.enter_async_context(
+            VirtEngineSandbox(**{"seed": 3, "speed": "fast", **behaviour})
+        )
         made = World(cloud, stack)
         made.chain = await made.wallet()
         yield made
@@ -89,5 +91,5 @@ async def world(**behaviour):
 async def until(so, seconds=10.0):
     """Wait for something that another task brings about."""
     async with asyncio.timeout(seconds):
-        while not so():
+        while not so():  # noqa: ASYNC110 - nobody there could tell us
             await asyncio.sleep(0)

@@ -106,7 +106,7 @@ async def test_a_node_that_lies_about_page_keys_is_caught(lie, monkeypatch):
     monkeypatch.setattr(_chain, "MAX_PAGES", 20)
     async with world() as here:
         here.cloud.lie = lie
-        with pytest.raises(ProtocolMismatchError, match="leads back|more than 20 pages"):
+        with pytest.raises(ProtocolMismatchError, match=r"leads back|more than 20 pages"):
             await here.found()
         assert len(asked(here.cloud)) <= 21
 

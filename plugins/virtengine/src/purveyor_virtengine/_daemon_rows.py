@@ -59,9 +59,9 @@ class Info(Struct, gc=False):
 
 
 class Price(Struct, gc=False):
-    """Price of one unit."""
+    """Price of one unit; empty where a daemon was told nothing."""
 
-    price: Decimal
+    price: str | float = ""
     unit: str = ""
     interval: str = ""
 

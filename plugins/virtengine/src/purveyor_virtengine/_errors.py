@@ -86,6 +86,7 @@ def of_the_request(error: PurveyorError) -> bool:
 BY_WORDS: tuple[tuple[frozenset[int], str, type[PurveyorError], str | None], ...] = (
     # Statuses, pattern, error, field at fault; the first row that fits counts.
     (frozenset({401}), r"timestamp", InvalidCredentialsError, "clock"),
+    (frozenset({401}), r"session", PermissionDeniedError, None),
     (frozenset({403}), r"lease query unavailable", OwnershipUnverifiedError, None),
     (frozenset({403}), r"VEID score", PermissionDeniedError, "veid_score"),
     (frozenset({400}), r"action", InvalidActionError, "action"),

@@ -7,7 +7,6 @@ here the words mean what they mean.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -140,10 +139,10 @@ def facts(
         ),
         prices=tuple(
             ResourcePrice(
-                resource=name, price=Money(one.price, pricing.currency), unit=one.unit, interval=one.interval
+                resource=name, price=Money(amount, pricing.currency), unit=one.unit, interval=one.interval
             )
             for name, one in prices.items()
-            if one is not None and one.price.is_finite()
+            if one is not None and (amount := _number(str(one.price))) is not None
         ),
         attributes={str(key): str(value) for key, value in attributes.items()},
     )
@@ -182,11 +181,18 @@ def cost_item(row: daemon_rows.Usage, raw: bytes) -> CostItem | None:
 
 
 def _money(amount: str, currency: str) -> Money:
-    with suppress(InvalidOperation):
-        value = Decimal(amount)
-        if value.is_finite():
-            return Money(value, currency)
-    raise ProtocolMismatchError(f"{amount!r:.40} is no amount of money")
+    value = _number(amount)
+    if value is None:
+        raise ProtocolMismatchError(f"{amount!r:.40} is no amount of money")
+    return Money(value, currency)
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
 
 
 def _moment(time: datetime | None) -> datetime | None:
