@@ -76,6 +76,7 @@ def test_json_of_another_shape_is_no_log():
 
 # Which lines are new.
 
+
 class Daemon:
     """A daemon's log, and what a client that follows it has been told."""
 
