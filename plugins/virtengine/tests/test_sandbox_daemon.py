@@ -380,3 +380,10 @@ async def test_a_fault_hits_one_daemon_and_not_the_others(cloud, me):
     )
     await me.text(f"{second.origin}/api/v1/health", sign=False)
     assert [one.fault for one in cloud.log] == ["error_before", None]
+
+
+async def test_wrong_types_spoil_json_and_leave_text_alone(me, api, daemon):
+    daemon.fault("wrong_types", times=None)
+    assert await me.text(f"{api}/health", sign=False) == "ok"
+    capacity = await me.json(f"{api}/provider/capacity", sign=False)
+    assert capacity["cpu_cores"] == "64 or so"

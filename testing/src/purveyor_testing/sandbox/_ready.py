@@ -3,9 +3,9 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class HasReadyEntry(Protocol):
@@ -15,8 +15,8 @@ class HasReadyEntry(Protocol):
     def name(self) -> str:
         """The provider type."""
 
-    def ready(self) -> dict[str, str]:
-        """base_url, token, control_url."""
+    def ready(self) -> Mapping[str, Any]:
+        """What a configuration needs, and ``control_url``."""
 
 
 def write_ready_file(path: str | os.PathLike[str], sandboxes: Iterable[HasReadyEntry]) -> None:

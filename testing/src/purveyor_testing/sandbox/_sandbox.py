@@ -168,11 +168,11 @@ class Sandbox:
         """How many connections are open now."""
         return self._server.connections
 
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """What a provider's ``config`` needs to use it."""
         return {"token": self.token, "base_url": self.base_url}
 
-    def ready(self) -> dict[str, str]:
+    def ready(self) -> dict[str, Any]:
         """Its entry in the ready file."""
         return {"base_url": self.base_url, "token": self.token, "control_url": self.control_url}
 

@@ -79,7 +79,7 @@ class ProviderDaemon(Behaviour, Sandbox):
         super().__attrs_post_init__()
         self._shells, self._deployments = Shells(self), Deployments(self)
         rooms = (Facts(self), Money(self), self._deployments, Actions(self), Logs(self), self._shells)
-        self._table = [route for room in rooms for route in room.routes()]
+        self._table = [known for room in rooms for route in room.routes() for known in _at_their_paths(route)]
 
     # What tests arrange.
 
@@ -135,15 +135,12 @@ class ProviderDaemon(Behaviour, Sandbox):
 
     def routes(self) -> Iterable[Route]:
         """Everything below /api/v1, and the older twins of health, logs and shell beside it."""
-        for route in self._table:
-            yield Route(route.method, API + route.template, route.serve, route.scope)
-            if route.template.endswith(("/health", "/logs", "/shell", "/shell/session")):
-                yield route
+        return self._table
 
     @property
     def _served(self) -> Iterator[Route]:
         """What the router of this dialect knows."""
-        return (one for one in self.routes() if self._deployments.exists(one.template))
+        return (one for one in self._table if self._deployments.exists(one.template))
 
     def note(self, call: Call, entry: Entry) -> None:
         """Write down whatever is signed, before anything happens to it."""
@@ -252,6 +249,12 @@ class ProviderDaemon(Behaviour, Sandbox):
         if isinstance(refusal, InsteadError):
             return refusal.answer
         return Answer.json({"error": refusal.message}, refusal.status, refusal.headers)
+
+
+def _at_their_paths(route: Route) -> Iterator[Route]:
+    yield Route(route.method, API + route.template, route.serve, route.scope)
+    if route.template.endswith(("/health", "/logs", "/shell", "/shell/session")):
+        yield route
 
 
 def _plain(refusal: Refusal) -> dict[str, str]:
