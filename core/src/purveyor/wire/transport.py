@@ -118,9 +118,11 @@ class Transport:
             sending: Called when there is a connection and the first byte is about to leave.
             judge: Called with the answer; raises unless it opens a WebSocket.
         """
+        answers: list[ClientResponse] = []
 
         async def judged(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
             answer = await send(request)
+            answers.append(answer)
             await judge(answer)  # here, since aiohttp would follow a redirect, with all headers
             return answer
 
@@ -136,6 +138,8 @@ class Transport:
             yield await self._connected(session, request, max_frame)
         finally:
             self._open.discard(session)
+            for answer in answers:
+                answer.close()  # aiohttp leaves it open when it was refused, or when the connection is lost
             await session.close()
 
     async def _connected(
