@@ -54,6 +54,7 @@ async def test_a_path_that_nobody_knows_is_plain_text(me, api, daemon):
         async with me.asked("GET", api + path) as answer:
             assert (answer.status, await answer.text()) == (404, "404 page not found\n")
             assert answer.content_type == "text/plain"
+            assert "X-RateLimit-Limit" not in answer.headers  # routes are limited, not paths
 
 
 async def test_a_wrong_method_has_no_words_at_all(me, api):

@@ -59,6 +59,8 @@ class ProviderDaemon(Behaviour, Sandbox):
     nonces: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
     """``address:nonce`` to when it is forgotten. In memory only: a daemon that restarts has seen none."""
     _window: tuple[float, int] = attrs.field(default=(0.0, 0), init=False, repr=False)
+    _limited: Call | None = attrs.field(default=None, init=False, repr=False)
+    """The call that was counted last: calls are answered one after another."""
     started_at: float = attrs.field(default=0.0, init=False)
     """When it began to serve, epoch seconds."""
     _deployments: Deployments = attrs.field(init=False, repr=False)
@@ -151,7 +153,8 @@ class ProviderDaemon(Behaviour, Sandbox):
         if self.hostility is not None and (answer := self.hostility.answer(call)) is not None:
             raise InsteadError(answer)
         self._find(call)
-        if self._is_limited(call):
+        if self.rate_limit > 0 and call.path.startswith(f"{API}/"):
+            self._limited = call
             self._count()
 
     def _find(self, call: Call) -> None:
@@ -165,9 +168,6 @@ class ProviderDaemon(Behaviour, Sandbox):
         if call.method not in matching:
             raise wrong_method()
 
-    def _is_limited(self, call: Call) -> bool:
-        return self.rate_limit > 0 and call.path.startswith(f"{API}/")
-
     def _count(self) -> None:
         began, count = self._window
         if self.clock.now - began >= WINDOW:
@@ -177,8 +177,8 @@ class ProviderDaemon(Behaviour, Sandbox):
         self._window = (began, count + 1)
 
     def headers(self, call: Call) -> Mapping[str, str]:
-        """The rate limit's, on every route that is limited. There is never a Retry-After."""
-        if not self._is_limited(call):
+        """The rate limit's, on every route that is limited, and on nothing that is no route. There is never a Retry-After."""
+        if call is not self._limited:
             return {}
         began, count = self._window
         return {

@@ -19,6 +19,9 @@ Server = TypeVar("Server", ChainNode, ProviderDaemon)
 REGIONS = ("eu-north", "eu-west", "us-east", "us-west", "ap-south")
 SAID = ("listening on :80", "connected to the database", "ready", "request served", "request served")
 
+CHATTER = 2.0
+"""Seconds after which a followed log says something by itself, where everything takes its real time."""
+
 
 @attrs.define(eq=False, kw_only=True, slots=False)
 class VirtEngineSandbox(ChainNode):
@@ -54,8 +57,9 @@ class VirtEngineSandbox(ChainNode):
         self.chain = Chain(self.clock, self.seed, self.chain_id, self.address_prefix)
         self.record = Record(self.chain)
         self.nodes = [self, *(self._further(number) for number in range(self.further_nodes))]
+        chatter = {"chatter_seconds": CHATTER} if self.speed == "real" else {}
         for _ in range(self.providers):
-            self.new_provider(**self.behaviour)
+            self.new_provider(**{**chatter, **self.behaviour})
         if self.furnished:
             self._furnish()
 
