@@ -256,6 +256,12 @@ async def test_a_list_that_never_ends(cloud, walk):
     owners = {one["owner"] for page in pages for one in page}
     assert (len(pages), len(owners)) == (20, 20)
     assert not owners & {one.address for one in cloud.daemons}
+    for path, rows in (
+        (f"{LEASES}/list?filters.state=active", "leases"),
+        (f"{DEPLOYMENTS}/list", "deployments"),
+    ):
+        pages = await walk(path, rows, limit=2, most=20)
+        assert len({str(page) for page in pages}) == 20
 
 
 async def test_rows_that_come_twice(cloud, walk):

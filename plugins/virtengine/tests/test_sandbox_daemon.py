@@ -143,6 +143,12 @@ async def test_the_daemon_that_ships_says_nothing_of_itself(me, api, daemon):
     assert (await me.json(f"{api}/provider/pricing", sign=False))["currency"] == ""
 
 
+async def test_a_daemon_may_claim_to_be_somebody_else(cloud, me, api, daemon):
+    daemon.claims["address"] = cloud.daemons[1].address
+    info = await me.json(f"{api}/provider/info", sign=False)
+    assert (info["address"], info["region"]) == (cloud.daemons[1].address, "eu-north")
+
+
 async def test_facts_are_public_but_a_bad_signature_is_still_bad(me, api):
     headers = {**me.wallet_headers("GET", f"{api}/provider/info"), "X-VE-Signature": "AAAA"}
     refused = await me.refused(f"{api}/provider/info", 401, sign=False, headers=headers)

@@ -1,6 +1,6 @@
 """What can be set about one provider's daemon."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -24,6 +24,8 @@ class Behaviour:
     """Only OpenAPI's health can tell."""
     described: bool = True
     """Whether it says anything of itself; the daemon that ships leaves all fields empty."""
+    claims: dict[str, Any] = attrs.field(factory=dict)
+    """What it says of itself in ``/provider/info`` instead of the truth."""
     rate_limit: int = 120
     """Requests below /api/v1 in a fixed window of a minute, of everybody behind one address; 0 is no limit."""
     allow_insecure: bool = False

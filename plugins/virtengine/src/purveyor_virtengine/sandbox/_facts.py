@@ -61,6 +61,7 @@ class Facts:
                 "capabilities": ["logs", "shell"],
                 "region": attributes.get("region", ""),
                 "endpoints": {"rest": daemon.origin, "websocket": websocket},
+                **daemon.claims,
             }
         )
 

@@ -20,7 +20,7 @@ from purveyor_virtengine.sandbox._rows import (
 )
 
 Lie = Literal["loop", "endless", "repeat"]
-"""About pages: the next key is always the one just used; there is always one more page, with providers that nobody has
+"""About pages: the next key is always the one just used; there is always one more page, with rows that nobody has
 ever seen; each page begins with the last row of the one before."""
 
 GRPC_CODE = {400: 3, 401: 16, 403: 7, 404: 5, 429: 8, 500: 13, 501: 12, 503: 14}
@@ -112,34 +112,24 @@ class ChainNode(Sandbox):
 
     def _providers(self, call: Call) -> Answer:
         if self.lie == "endless":
-            return self._endless()
-        wanted = asked(call)
-        ordered = list(self.chain.providers.values())
-        shown, pagination = page_of(ordered, _provider_key, wanted)
-        rows = [provider_row(one) for one in shown]
-        return Answer.json({"providers": self._bent(rows, call), "pagination": self._led(pagination, call)})
+            owner = to_bech32(self.chain.prefix, self.chance.data("endless", 20))
+            invented = Provider(owner, f"https://{owner[-8:]}.example.net:8443")
+            return self._without_end("providers", [provider_row(invented)])
+        shown, pagination = page_of(self.chain.providers.values(), _provider_key, asked(call))
+        return self._page("providers", [provider_row(one) for one in shown], pagination, call)
 
-    def _bent(self, rows: Sequence[Any], call: Call) -> list[Any]:
-        """Rows, or those of a liar."""
-        key = call.query.get("pagination.key", "")
-        last = {"repeat": self._last_row.get(call.path)}.get(self.lie or "") if key else None
-        self._last_row[call.path] = rows[-1] if rows else None
-        return [last, *rows] if last is not None else list(rows)
-
-    def _led(self, pagination: dict[str, Any], call: Call) -> dict[str, Any]:
-        """Where the next page is, or a circle."""
-        key = call.query.get("pagination.key")
+    def _page(self, name: str, rows: list[Any], pagination: dict[str, Any], call: Call) -> Answer:
+        """A page as it is, or as a liar tells it."""
+        key, last = call.query.get("pagination.key"), self._last_row.get(name)
+        self._last_row[name] = rows[-1] if rows else None
+        if self.lie == "repeat" and key and last is not None:
+            rows = [last, *rows]
         if self.lie == "loop" and (key or pagination["next_key"] is None):
-            return {**pagination, "next_key": key or envelope(b"\1", 0)["next_key"]}
-        return pagination
+            pagination = {**pagination, "next_key": key or envelope(b"\1", 0)["next_key"]}
+        return Answer.json({name: rows, "pagination": pagination})
 
-    def _endless(self) -> Answer:
-        chance = self.chance
-        owner = to_bech32(self.chain.prefix, chance.data("endless", 20))
-        invented = Provider(owner, f"https://{owner[-8:]}.example.net:8443")
-        return Answer.json(
-            {"providers": [provider_row(invented)], "pagination": envelope(chance.data("endless", 12), 0)}
-        )
+    def _without_end(self, name: str, rows: list[Any]) -> Answer:
+        return Answer.json({name: rows, "pagination": envelope(self.chance.data("endless", 12), 0)})
 
     def _provider(self, call: Call) -> Answer:
         owner = call.params["owner"]
@@ -156,12 +146,17 @@ class ChainNode(Sandbox):
 
     def _leases(self, call: Call) -> Answer:
         found = [one for one in self.chain.leased() if _fits(one, call.query, "filters.")]
+        height = self.chain.height(self.lag)
+        if self.lie == "endless":
+            return self._without_end("leases", [lease_row(one, height) for one in self._invented(found)])
         shown, pagination = page_by_state(
             found, LEASE_STATES, lambda one: one.state, lambda one: one.key, call
         )
-        height = self.chain.height(self.lag)
-        rows = [lease_row(one, height) for one in shown]
-        return Answer.json({"leases": self._bent(rows, call), "pagination": self._led(pagination, call)})
+        return self._page("leases", [lease_row(one, height) for one in shown], pagination, call)
+
+    def _invented(self, found: Sequence[Lease]) -> list[Lease]:
+        """A lease like the first, of a deployment that does not exist."""
+        return [attrs.evolve(one, dseq=self.chance.number("endless", one.dseq)) for one in found[:1]]
 
     def _lease(self, call: Call) -> Answer:
         for one in self.chain.leased():
@@ -171,11 +166,13 @@ class ChainNode(Sandbox):
 
     def _deployments(self, call: Call) -> Answer:
         found = [group for group in self._grouped() if _fits(group[0], call.query, "filters.")]
+        if self.lie == "endless":
+            groups = [self._invented(group) for group in found[:1]]
+            return self._without_end("deployments", [deployment_row(one, self.chain) for one in groups])
         shown, pagination = page_by_state(
             found, ("active", "closed"), deployment_state, _deployment_key, call
         )
-        rows = [deployment_row(group, self.chain) for group in shown]
-        return Answer.json({"deployments": self._bent(rows, call), "pagination": self._led(pagination, call)})
+        return self._page("deployments", [deployment_row(one, self.chain) for one in shown], pagination, call)
 
     def _deployment(self, call: Call) -> Answer:
         for group in self._grouped():
