@@ -123,16 +123,9 @@ def canonical_body(body: bytes) -> bytes:
     Numbers keep the digits that they were written with.
     """
     try:
-        value = json.loads(
-            body.decode(),
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse,
-            object_pairs_hook=_object,
-        )
+        return _written(_DECODER.decode(body.decode())).encode()
     except (ValueError, RecursionError):
         return body
-    return _written(value).encode()
 
 
 class _Number(str):
@@ -152,25 +145,29 @@ def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(text: str) -> str:
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _written(value: Any) -> str:
-    match value:
-        case _Number():
-            return value
-        case str():
-            return _text(_whole(value))
-        case dict():
-            # Sorting by code points is sorting by UTF-8 bytes.
-            return "{" + ",".join(f"{_text(key)}:{_written(value[key])}" for key in sorted(value)) + "}"
-        case list():
-            return "[" + ",".join(map(_written, value)) + "]"
-    return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict):
+        # Sorting by code points is sorting by UTF-8 bytes.
+        return "{" + ",".join([f"{_text(key)}:{_written(value[key])}" for key in sorted(value)]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, _Number):
+        return value
+    return _text(_whole(value)) if isinstance(value, str) else _WORDS[value]
 
 
 def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).translate(_ESCAPED)
+    return _encoded(text).translate(_ESCAPED)
+
+
+_WORDS = {True: "true", False: "false", None: "null"}
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+_DECODER = json.JSONDecoder(
+    parse_int=_Number, parse_float=_Number, parse_constant=_refuse, object_pairs_hook=_object
+)
 
 
 def _checked(path: str) -> str:
