@@ -79,6 +79,12 @@ def test_costs_are_one_for_each_denomination_and_never_merged(leases):
             assert "5.0 s a block" in cost.basis
 
 
+def test_a_lease_that_changed_while_it_was_read_is_there_once():
+    before, after = lease(price=rows.Coin("uve", Decimal(2))), lease(state="closed", closed_on=9_100)
+    (found,) = mapped([before, after])
+    assert (found.status, len(found.leases)) == (DeploymentStatus.CLOSED, 1)
+
+
 def test_an_hour_costs_the_price_times_its_blocks():
     (found,) = mapped([lease(price=rows.Coin("uve", Decimal("9.75")))])
     (cost,) = found.costs

@@ -293,8 +293,11 @@ async def test_success_that_says_false_is_a_failure(here):
     daemon = here.cloud.daemons[0]
     daemon.lifecycle = "declined"
     endpoint = await here.endpoint(daemon)
+    when = call()
+    request = DeploymentActionRequest(id=str(web(here).dseq), action=DeploymentAction.RESTART)
     with pytest.raises(ApiError, match="declined by the backend"):
-        await act(endpoint, web(here))
+        await endpoint.perform_action(request, when)
+    assert when.outcome is Outcome.REFUSED, "no doubt is left"
 
 
 @pytest.mark.parametrize(

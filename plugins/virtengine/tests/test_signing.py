@@ -21,6 +21,7 @@ from purveyor.plugin import (
     UnsupportedOperationError,
 )
 from purveyor_virtengine._leases import MovedError
+from purveyor_virtengine.sandbox import _node
 
 from ._build import call, until, world
 
@@ -112,6 +113,22 @@ async def test_where_a_provider_was_before_it_moved_nothing_is_signed(operation)
         with pytest.raises(MovedError, match="registered no more"):
             await operation(endpoint, str(lease.dseq))
         assert to(here.cloud, daemon) == []
+
+
+@pytest.mark.parametrize("operation", SIGNED, ids=ids)
+async def test_a_node_that_ignores_what_it_was_asked_for_vouches_for_nobody(operation, monkeypatch):
+    monkeypatch.setattr(_node, "_fits", lambda *_: True)
+    async with world(furnished=False) as here:
+        cloud, daemon = here.cloud, here.cloud.daemons[0]
+        mine = cloud.rent(cloud.daemons[1])
+        leases = [cloud.rent(daemon, owner=daemon.address), cloud.rent(daemon, state="closed")]
+        endpoint = await here.endpoint(daemon)
+        for lease in (mine, *leases):
+            with pytest.raises(DeploymentNotFoundError):
+                await operation(endpoint, str(lease.dseq))
+        assert cloud.signatures == []
+        items, _ = await here.deployments()
+        assert [one.id for one in items] == [str(mine.dseq)]
 
 
 async def test_without_the_chain_nothing_is_signed():

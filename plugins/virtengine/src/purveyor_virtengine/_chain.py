@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from purveyor.plugin import Call
-from purveyor.wire import Fetched, Response, Row, Walk, by_cursor, path, unique
+from purveyor.wire import Fetched, Response, Row, Walk, by_cursor, only, path, unique
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._decoding import read_list, read_one
 from purveyor_virtengine._errors import NoRestError
@@ -75,23 +75,24 @@ class Chain:
         one = path("/{}", address)
         return (await self._get(call, "discover", "providers", one, {}, read))[0].provider
 
-    def leases(
-        self, call: Call, operation: str, *, owner: str, state: str, provider: str | None = None
-    ) -> Walk[rows.LeaseRow]:
+    def leases(self, call: Call, operation: str, *, owner: str, state: str) -> Walk[rows.LeaseRow]:
         """The leases of one owner that are in one state.
 
         Asked for all states at once, a node stops where a page ends exactly at the end of a state.
         """
-        only = {"filters.owner": owner, "filters.state": state}
-        only |= {} if provider is None else {"filters.provider": provider}
-        walk = self._walk(call, operation, "leases", rows.LeaseRow, only)
-        return unique(walk, lambda row: row.lease.id)
+        walk = self._walk(call, operation, "leases", rows.LeaseRow, _only(owner, state))
+        # Checked here again: a node that ignores what it was asked for must not vouch for anybody.
+        return only(
+            unique(walk, lambda row: row.lease.id),
+            lambda row: (row.lease.id.owner, row.lease.state) == (owner, state),
+        )
 
     def deployments(self, call: Call, operation: str, *, owner: str, state: str) -> Walk[rows.Deployment]:
         """The deployments of one owner that are in one state."""
-        only = {"filters.owner": owner, "filters.state": state}
-        walk = self._walk(call, operation, "deployments", rows.Deployment, only)
-        return unique(walk, lambda row: row.deployment.id.dseq)
+        walk = self._walk(call, operation, "deployments", rows.Deployment, _only(owner, state))
+        return only(
+            unique(walk, lambda row: row.deployment.id.dseq), lambda row: row.deployment.id.owner == owner
+        )
 
     async def block(self, call: Call, height: int | None = None) -> rows.Header:
         """The head of one block, or of the latest.
@@ -113,11 +114,11 @@ class Chain:
             raise response.mismatch(told)
         return header
 
-    def _walk(self, call: Call, operation: str, kind: str, row: type[R], only: Mapping[str, str]) -> Walk[R]:
+    def _walk(self, call: Call, operation: str, kind: str, row: type[R], asked: Mapping[str, str]) -> Walk[R]:
         read = partial(read_list, key=kind, row=row)
 
         async def fetch(key: str | None) -> Fetched[Row[R]]:
-            params: dict[str, str | int] = {**only, "pagination.limit": PER_PAGE}
+            params: dict[str, str | int] = {**asked, "pagination.limit": PER_PAGE}
             params |= {} if key is None else {"pagination.key": key}
             return await self._get(call, operation, kind, "", params, read)
 
@@ -143,3 +144,7 @@ class Chain:
                 self._working[kind] = route
                 return found
         raise failed or NoRestError("no node serves REST")
+
+
+def _only(owner: str, state: str) -> dict[str, str]:
+    return {"filters.owner": owner, "filters.state": state}

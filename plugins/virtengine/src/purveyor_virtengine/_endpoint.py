@@ -102,6 +102,7 @@ class Endpoint:
         told = await signed.act(call, actions.effect_of(request.action), body)
         refusal = actions.refusal(request, told)
         if refusal is not None:
+            call.exchanges[-1].refused()
             raise refusal
         return actions.operation(self._ctx.provider, request, told)
 

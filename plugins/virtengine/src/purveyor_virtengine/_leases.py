@@ -19,7 +19,7 @@ from purveyor.plugin import (
     DeploymentNotFoundError,
     NotFoundError,
     Outcome,
-    UnsupportedOperationError,
+    ProviderUnavailableError,
 )
 from purveyor.wire import Row
 from purveyor_virtengine import _rows as rows
@@ -31,8 +31,10 @@ __all__ = ["Leases", "MovedError"]
 T = TypeVar("T")
 
 
-class MovedError(UnsupportedOperationError):
+class MovedError(ProviderUnavailableError):
     """The provider is not where it was: what is there now may be somebody else's."""
+
+    retryable = False
 
 
 Rows = tuple[Row[rows.LeaseRow], ...]
@@ -126,9 +128,10 @@ class Leases:
 
     async def _place(self, call: Call, provider: str) -> str | None:
         try:
-            return endpoint_of(await self._chain.provider(call, provider))
+            row = await self._chain.provider(call, provider)
         except NotFoundError:
             return None
+        return endpoint_of(row) if row.owner == provider else None
 
 
 def _of(found: Rows, provider: str, deployment: str | None = None) -> list[rows.Lease]:

@@ -95,7 +95,8 @@ def deployments(
         pace: None where it could not be measured: then nothing is estimated.
     """
     places: dict[tuple[str, int], list[LeaseRow]] = {}
-    for row in found:
+    # What has changed its state while one state was read after the other is there twice; the later one counts.
+    for row in {row[0].lease.id: row for row in found}.values():
         lease = row[0].lease.id
         places.setdefault((lease.provider, lease.dseq), []).append(row)
     return [

@@ -36,6 +36,7 @@ from purveyor.plugin import (
     ShellRequest,
     UnsupportedOperationError,
 )
+from purveyor.wire import Row
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._config import Settings
 from purveyor_virtengine._endpoints import attributes_of, endpoint_of
@@ -55,7 +56,8 @@ class VirtEngine:
     """
 
     def __init__(self, settings: Settings, ctx: Context, home: Home) -> None:
-        self._settings, self._ctx, self._home = settings, ctx, home
+        self._ctx, self._home = ctx, home
+        self._shared = attrs.asdict(settings, recurse=False)
 
     async def check_health(self, call: Call) -> None:
         """Return if a node of this chain answers; nodes without REST for its modules can tell that, too."""
@@ -70,23 +72,28 @@ class VirtEngine:
     async def discover(self, request: DiscoveryRequest, call: Call) -> AsyncGenerator[Page[Discovered], None]:
         """Stream everybody who is registered and says where he is."""
         del request
-        shared = attrs.asdict(self._settings, recurse=False)
         walk = self._home.chain.providers(call)
         async with aclosing(walk):
             async for fetched in walk:
-                found: list[Discovered] = []
-                errors: list[PurveyorError] = []
-                for row in fetched.rows:
-                    if isinstance(row, PurveyorError):
-                        errors.append(row)
-                    elif not re.fullmatch("[a-z0-9]{1,128}", row[0].owner):
-                        errors.append(
-                            ProtocolMismatchError(f"{row[0].owner!r:.80} is no address of a provider")
-                        )
-                    elif endpoint := endpoint_of(row[0]):
-                        settings = Found(**shared, provider=row[0].owner, endpoint=endpoint, home=self._home)
-                        found.append(_discovered(row[0], settings))
-                yield Page(tuple(found), tuple(errors))
+                read = [self._found(row) for row in fetched.rows]
+                yield Page(
+                    tuple(one for one in read if isinstance(one, Discovered)),
+                    tuple(one for one in read if isinstance(one, PurveyorError)),
+                )
+
+    def _found(self, row: Row[rows.ChainProvider]) -> Discovered | PurveyorError | None:
+        """One provider, or what is wrong with its row; None for one that says nowhere to go to."""
+        if isinstance(row, PurveyorError):
+            return row
+        address, endpoint = row[0].owner, endpoint_of(row[0])
+        if not re.fullmatch("[a-z0-9]{1,128}", address):
+            return ProtocolMismatchError(f"{address!r:.80} is no address of a provider")
+        if endpoint is None:
+            return None
+        settings = Found(**self._shared, provider=address, endpoint=endpoint, home=self._home)
+        return Discovered(
+            name=address, endpoint=endpoint, settings=settings, attributes=attributes_of(row[0])
+        )
 
     # Deployments.
 
@@ -144,9 +151,3 @@ class VirtEngine:
             f" {self._ctx.provider}/ve1…",
             provider=self._ctx.provider,
         )
-
-
-def _discovered(row: rows.ChainProvider, settings: Found) -> Discovered:
-    return Discovered(
-        name=row.owner, endpoint=settings.endpoint, settings=settings, attributes=attributes_of(row)
-    )
