@@ -39,15 +39,14 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., DigitalOceanSandbox]]:
-    """Starts sandboxes; all of them end with the test."""
+def serving() -> Iterator[Callable[[Any], Any]]:
+    """Starts sandboxes, which then serve from a thread; all of them end with the test."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    started: list[DigitalOceanSandbox] = []
+    started: list[Any] = []
 
-    def start(**how: Any) -> DigitalOceanSandbox:
-        cloud = DigitalOceanSandbox(**{"token": TOKEN, **how})
+    def start(cloud: Any) -> Any:
         asyncio.run_coroutine_threadsafe(cloud.start(), loop).result()
         started.append(cloud)
         return cloud
@@ -58,6 +57,12 @@ def serve() -> Iterator[Callable[..., DigitalOceanSandbox]]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def serve(serving: Callable[[Any], Any]) -> Callable[..., DigitalOceanSandbox]:
+    """Starts sandboxes of one kind."""
+    return lambda **how: serving(DigitalOceanSandbox(**{"token": TOKEN, **how}))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 from collections.abc import AsyncGenerator, Iterator
@@ -22,8 +21,8 @@ _MOST = 65_536
 
 
 def window() -> tuple[int, int]:
-    """Columns and rows of the terminal."""
-    size = shutil.get_terminal_size()
+    """Columns and rows of the terminal as it is, whatever the environment says."""
+    size = os.get_terminal_size(sys.stdout.fileno())
     return size.columns, size.lines
 
 

@@ -44,7 +44,8 @@ def logs(session: Session, deployment_id: str, *, follow: bool, tail: int | None
 
     Lines are text, also into a pipe; with --format json each is an object on a line of its own.
     """
-    form: Callable[[LogLine], str] = _as_json if session.format == "json" else _as_text
+    session.format = session.format or "table"  # what goes into a pipe is for people too
+    form: Callable[[LogLine], str] = _as_json if session.json else _as_text
 
     async def work(client: MultiProviderClient) -> None:
         stream = client.stream_logs(
@@ -73,6 +74,7 @@ def shell(session: Session, deployment_id: str, command: tuple[str, ...], servic
     On a terminal all keys go there; Ctrl-] leaves. What is piped in is sent as it is.
     The exit code is the one of the shell.
     """
+    session.format = "table"  # stdout is the shell's
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     columns, rows = window() if terminal else (None, None)
 
