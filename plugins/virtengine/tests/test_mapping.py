@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.plugin import Deployment, DeploymentAction, DeploymentStatus, Operation, OperationState
+from purveyor.plugin import (
+    Deployment,
+    DeploymentAction,
+    DeploymentStatus,
+    Operation,
+    OperationState,
+    ProtocolMismatchError,
+    UnsupportedOperationError,
+)
 from purveyor_virtengine import _actions as actions
 from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine import _mapping as mapping
@@ -237,6 +245,19 @@ def test_a_year_of_one_is_no_time():
     )
     assert (item.start, item.amount.amount) == (None, Decimal("1.5"))
     assert measures.cost_item(daemon_rows.Usage(), b"") is None
+
+
+def test_what_is_owed_in_two_currencies_has_no_sum():
+    bills = [daemon_rows.Invoice("1", Decimal(5), currency="uvirt")]
+    assert measures.balance("ve/ve1one", bills * 2).owed.amount == 10
+    with pytest.raises(UnsupportedOperationError, match="uve, uvirt"):
+        measures.balance("ve/ve1one", [*bills, daemon_rows.Invoice("2", Decimal(5), currency="uve")])
+
+
+@pytest.mark.parametrize("total", ["NaN", "Infinity", "a lot", ""])
+def test_a_bill_without_an_amount_cannot_be_read(total):
+    with pytest.raises(ProtocolMismatchError):
+        read_text(f'{{"id": "1", "total": "{total}"}}', daemon_rows.Invoice)
 
 
 # How far an action has come.

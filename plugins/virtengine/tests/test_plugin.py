@@ -90,6 +90,8 @@ async def test_settings_that_do_not_fit_together_are_named(settings, field):
         ("deployment_format", "{dseq!r}"),
         ("deployment_format", "{dseq:>5}"),
         ("deployment_format", "{dseq"),
+        ("deployment_format", "{owner}/{dseq}"),
+        ("deployment_format", '{dseq}"'),
         ("leases_ttl", 0.0),
     ],
 )

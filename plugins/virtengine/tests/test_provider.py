@@ -21,6 +21,7 @@ from purveyor.plugin import (
     MetricsHistoryRequest,
     MetricsRequest,
     MissingCredentialsError,
+    Money,
     OperationRequest,
     OperationState,
     Outcome,
@@ -430,8 +431,11 @@ async def test_use_and_invoices_keep_their_currency(here):
     invoices = [one async for page in endpoint.list_invoices(call()) for one in page.items]
     assert invoices
     assert {one.amount.currency for one in invoices} == {"uvirt"}
-    with pytest.raises(UnsupportedOperationError):
-        await endpoint.get_balance(call())
+    owed = (await endpoint.get_balance(call())).owed
+    unpaid = [one.raw.decode() for one in invoices if one.raw.decode()["status"] != "paid"]
+    assert owed == Money(
+        sum((Decimal(one["total"]) for one in unpaid), Decimal(0)), "uvirt" if unpaid else "uve"
+    )
 
 
 async def test_a_provider_without_a_lease_is_not_asked_for_bills(here):
@@ -440,6 +444,7 @@ async def test_a_provider_without_a_lease_is_not_asked_for_bills(here):
     end = datetime.now(UTC)
     assert (await endpoint.get_costs(CostRequest(start=end - DAY, end=end), call())).items == ()
     assert [page async for page in endpoint.list_invoices(call())] == []
+    assert (await endpoint.get_balance(call())).owed.amount == 0
     assert [entry for entry in here.cloud.log if entry.server == stranger.server_name] == []
 
 

@@ -43,9 +43,15 @@ def _made_of_names(_settings: object, _field: object, value: str) -> None:
     except ValueError:
         parts = []
     used = [name for _, name, _, _ in parts if name is not None]
-    plain = all(not spec and not conversion for _, _, spec, conversion in parts)
+    plain = all(
+        re.fullmatch("[a-zA-Z0-9_~-]*", text) and not spec and not conversion
+        for text, _, spec, conversion in parts
+    )
     if not plain or not {"dseq"} <= {*used} <= {*NAMES}:
-        msg = f"must hold {{dseq}} and may hold {', '.join(NAMES)} in braces, not {value!r:.80}"
+        msg = (
+            f"must hold {{dseq}} and may hold {', '.join(NAMES)} in braces, with letters, digits, - and _ between"
+            f" them, not {value!r:.80}"
+        )
         raise ValueError(msg)
 
 

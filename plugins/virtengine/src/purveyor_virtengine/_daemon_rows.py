@@ -221,3 +221,7 @@ class Invoice(Struct, gc=False):
     due_date: datetime | None = None
     issued_at: datetime | None = None
     line_items: tuple[Line, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.total.is_finite():
+            raise ValueError("total is no amount")

@@ -37,7 +37,6 @@ from purveyor.plugin import (
     ResourceMetrics,
     Shell,
     ShellRequest,
-    UnsupportedOperationError,
 )
 from purveyor.wire import Client, intact, to_page, to_pages
 from purveyor_virtengine import _actions as actions
@@ -196,9 +195,19 @@ class Endpoint:
     # Billing.
 
     async def get_balance(self, call: Call) -> Balance:
-        """Nobody tells: what is left is in the escrow of each deployment."""
-        del call
-        raise UnsupportedOperationError("providers here have no balances; each deployment has its own funds")
+        """What the unpaid invoices come to; a provider without a lease is not asked.
+
+        Raises:
+            UnsupportedOperationError: They are in several currencies.
+        """
+        unpaid: list[daemon_rows.Invoice] = []
+        if await self._deployments(call):
+            walk = (await self._signed(call, None, now=False)).invoices(call)
+            async with aclosing(walk):
+                async for fetched in walk:
+                    page = to_page(self._ctx.provider, fetched.rows, lambda _, row, __: row)
+                    unpaid += [row for row in intact(page) if row.status in measures.UNPAID]
+        return measures.balance(self._ctx.provider, unpaid)
 
     async def list_invoices(self, call: Call) -> AsyncGenerator[Page[Invoice], None]:
         """Stream all invoices; a provider without a lease is not asked."""

@@ -6,12 +6,13 @@ here the words mean what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from purveyor.plugin import (
+    Balance,
     CostItem,
     DeploymentEvent,
     Invoice,
@@ -24,12 +25,13 @@ from purveyor.plugin import (
     ResourceMetrics,
     ResourcePrice,
     Resources,
+    UnsupportedOperationError,
     convert_unit,
     in_utc,
 )
 from purveyor_virtengine import _daemon_rows as daemon_rows
 
-__all__ = ["cost_item", "event", "facts", "invoice", "resource_metrics"]
+__all__ = ["UNPAID", "balance", "cost_item", "event", "facts", "invoice", "resource_metrics"]
 
 UNITS: Mapping[str, str] = {
     "core": "cores",
@@ -51,6 +53,9 @@ UNITS: Mapping[str, str] = {
     "gib": "gibibytes",
 }
 GB = 1_000_000_000
+UNPAID = frozenset({"pending", "overdue"})
+NOTHING = "uve"
+"""Currency of what is not owed: the chain's own."""
 
 
 def resource_metrics(
@@ -153,6 +158,21 @@ def _gigabytes(amount: float | None) -> int | None:
 
 
 # Bills.
+
+
+def balance(provider: str, unpaid: Sequence[daemon_rows.Invoice]) -> Balance:
+    """What is owed by a provider's unpaid invoices.
+
+    Raises:
+        UnsupportedOperationError: They are in several currencies.
+    """
+    currencies = {row.currency for row in unpaid} or {NOTHING}
+    if len(currencies) > 1:
+        told = ", ".join(sorted(currencies))
+        raise UnsupportedOperationError(f"the unpaid invoices are in {told}; they have no sum")
+    return Balance(
+        provider=provider, owed=Money(sum((row.total for row in unpaid), Decimal(0)), currencies.pop())
+    )
 
 
 def invoice(provider: str, row: daemon_rows.Invoice, raw: bytes) -> Invoice:
