@@ -264,7 +264,10 @@ async def test_an_hmac_principal_must_own_the_lease_too(cloud, me, metrics, daem
     await me.json(metrics, sign=False, headers=owner)
     await me.json(metrics, sign=False, headers=owner)  # there is no nonce: it may be repeated
     wrong = me.hmac_headers("GET", metrics, cloud.wallet.address, "other")
-    assert await me.refused(metrics, 401, sign=False, headers=wrong) == "invalid signature"
+    for headers in (wrong, {**owner, "X-VE-Signature": "é"}):
+        assert await me.refused(metrics, 401, sign=False, headers=headers) == "invalid signature"
+    loud = {**owner, "X-VE-Signature": owner["X-VE-Signature"].upper()}
+    await me.json(metrics, sign=False, headers=loud)
     cloud.advance(301)
     assert await me.refused(metrics, 401, sign=False, headers=owner) == "request timestamp out of range"
 

@@ -13,7 +13,7 @@ class Effect:
     """One change that a request made to the cloud."""
 
     kind: str
-    """created, deleted, changed."""
+    """created, deleted, changed; or received, of what came and changed nothing."""
     type: str
     """The kind of thing: droplet, image, tag."""
     id: str

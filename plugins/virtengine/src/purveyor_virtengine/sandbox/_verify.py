@@ -168,5 +168,5 @@ def check_hmac(call: Call, claim: Claim, *, secret: str, now: float) -> None:
         raise UnsignedError("request timestamp out of range")
     if not secret:
         raise UnsignedError("hmac secret not configured")
-    if not hmac.compare_digest(hmac_of(call, claim, secret), claim.signature.lower()):
+    if not hmac.compare_digest(hmac_of(call, claim, secret).encode(), claim.signature.lower().encode()):
         raise UnsignedError("invalid signature")
