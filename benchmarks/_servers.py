@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import resource
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -231,6 +232,45 @@ def _linode_pages(rows: Sequence[Mapping[str, Any]], per_page: int) -> list[byte
     return [_json({"data": some, "page": page, **totals}) for page, some in enumerate(pages, 1)]
 
 
+def chain_pages(ports: Sequence[int], per_page: int) -> Pages:
+    """What a VirtEngine chain tells of providers at these ports."""
+    rows = [
+        {
+            "owner": _address(number),
+            "host_uri": f"http://127.0.0.1:{port}",
+            "attributes": [
+                {"key": "region", "value": "eu-north"},
+                {"key": "organization", "value": f"Provider {number}"},
+                {"key": "capabilities/storage/1/class", "value": "beta2"},
+            ],
+            "info": {"email": f"ops{number}@example.net", "website": "https://example.net"},
+        }
+        for number, port in enumerate(ports)
+    ]
+    last = -(-len(rows) // per_page)
+    pages = [
+        _json(
+            {
+                "providers": rows[page * per_page : (page + 1) * per_page],
+                "pagination": {"next_key": str(page + 2) if page + 1 < last else None, "total": "0"},
+            }
+        )
+        for page in range(last)
+    ]
+    block = {"block": {"header": {"chain_id": "virtengine-1", "height": "412233", "time": "2026-03-01T00:00:00Z"}}}
+    return {
+        "/virtengine/provider/v1beta4/providers 100": pages,
+        "/cosmos/base/tendermint/v1beta1/blocks/latest 100": [_json(block)],
+    }
+
+
+def _address(number: int) -> str:
+    """An address of which only its form is looked at."""
+    letters = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+    tail = "".join(letters[number >> shift & 31] for shift in (10, 5, 0))
+    return f"ve1{'q' * 35}{tail}"
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
@@ -241,11 +281,12 @@ def _answer(pages: Pages, target: str) -> bytes:
     query = dict(parse_qsl(parts.query))
     size = query.get("per_page") or query.get("page_size") or "100"
     kind = " ".join(filter(None, (parts.path, query.get("type"), size)))
-    body = pages[kind][int(query.get("page", 1)) - 1] if kind in pages else _NOTHING
+    page = int(query.get("page") or query.get("pagination.key") or 1)
+    body = pages[kind][page - 1] if kind in pages else _NOTHING
     return f"{_HEADERS}{len(body)}\r\n\r\n".encode() + body
 
 
-async def _serve(port: Connection, pages: Pages, seconds: float) -> None:
+async def _serve(port: Connection, pages: Pages, seconds: float, count: int) -> None:
     answer = cache(partial(_answer, pages))
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -256,21 +297,35 @@ async def _serve(port: Connection, pages: Pages, seconds: float) -> None:
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, backlog=1024)
-    port.send(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    servers = [await asyncio.start_server(talk, "127.0.0.1", 0, backlog=1024) for _ in range(count)]
+    port.send([one.sockets[0].getsockname()[1] for one in servers])
+    await servers[0].serve_forever()
 
 
-def _main(port: Connection, pages: Pages, seconds: float) -> None:
-    asyncio.run(_serve(port, pages, seconds))
+def _main(port: Connection, pages: Pages, seconds: float, count: int) -> None:
+    more_files()
+    asyncio.run(_serve(port, pages, seconds, count))
+
+
+def more_files() -> None:
+    """Let this process open as many files as it may; a thousand connections need more than is usual."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextmanager
 def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
     """A loopback server that takes ``seconds`` for each page; yields its port."""
+    with serving_at(1, pages, seconds) as (port,):
+        yield port
+
+
+@contextmanager
+def serving_at(count: int, pages: Pages, seconds: float = 0.0) -> Iterator[list[int]]:
+    """The same at so many ports."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(theirs, pages, seconds), daemon=True
+        target=_main, args=(theirs, pages, seconds, count), daemon=True
     )
     process.start()
     theirs.close()  # so that a server that cannot start is noticed

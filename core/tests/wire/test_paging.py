@@ -175,3 +175,46 @@ async def test_cursors_without_end_are_given_up():
 
     with pytest.raises(ProtocolMismatchError, match="7 pages"):
         await walk(by_cursor(fetch, max_pages=7))
+
+
+async def test_a_walk_that_runs_ahead_gives_the_same_pages_and_is_one_page_ahead():
+    fetched = []
+
+    async def fetch(cursor):
+        fetched.append(cursor)
+        await asyncio.sleep(0)
+        number = int(cursor or 0)
+        return Fetched([number], next=str(number + 1) if number < 4 else None)
+
+    seen = []
+    async with aclosing(by_cursor(fetch, ahead=True)) as pages:
+        async for page in pages:
+            seen += page.rows
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert len(fetched) == min(len(seen) + 2, 5)  # one is ready, and one is on its way
+    assert seen == [0, 1, 2, 3, 4]
+
+
+async def test_a_walk_that_runs_ahead_fails_after_the_pages_that_came_before():
+    async def fetch(cursor):
+        if cursor == "2":
+            raise ProtocolMismatchError("broken")
+        return Fetched([cursor], next="2" if cursor else "1")
+
+    seen = []
+    with pytest.raises(ProtocolMismatchError, match="broken"):
+        await walk(by_cursor(fetch, ahead=True), seen)
+    assert len(seen) == 2
+
+
+async def test_a_walk_that_runs_ahead_and_is_left_leaves_no_fetch_behind():
+    async def fetch(cursor):
+        if cursor:
+            await asyncio.Event().wait()
+        return Fetched([cursor], next="1")
+
+    async with aclosing(by_cursor(fetch, ahead=True)) as pages:
+        async for _ in pages:
+            break
+    assert asyncio.all_tasks() == {asyncio.current_task()}

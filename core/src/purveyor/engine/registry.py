@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import logging
 import os
 import random
@@ -128,8 +129,8 @@ class Member:
             enabled=config.enabled,
             priority=config.priority,
             weight=config.weight,
-            capabilities=tuple(sorted(self.capabilities)),
-            facets=tuple(name for name in FACETS if name in self.facets),
+            capabilities=_sorted(self.capabilities),
+            facets=_in_order(self.facets),
             parent=config.parent,
             endpoint=config.endpoint,
             attributes=config.attributes,
@@ -245,6 +246,16 @@ class Member:
             )
             raise PluginError(msg, provider=self.name)
         return provider
+
+
+@functools.lru_cache
+def _sorted(words: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(words))
+
+
+@functools.lru_cache
+def _in_order(facets: frozenset[str]) -> tuple[str, ...]:
+    return tuple(name for name in FACETS if name in facets)
 
 
 def _has(provider: Provider, facet: type) -> bool:

@@ -36,7 +36,6 @@ _PATH = re.compile(r"/(?!/)[\w.~!$&'()*+,;=:%/-]*", re.ASCII)
 _DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 def path(template: str, *parts: object) -> str:
@@ -114,7 +113,7 @@ def checked_header(name: str, value: str) -> tuple[str, str]:
     """
     if not _NAME.fullmatch(name):
         raise unsendable("not a header name", "headers")
-    if not _VALUE.fullmatch(value):
+    if not (value.isascii() and value.replace("\t", " ").isprintable()):
         raise unsendable(
             f"header {name} holds a line break or another character that no header may hold", "headers"
         )

@@ -153,6 +153,7 @@ class Client:
         self._translate = translate
         self._headers = _DEFAULTS | _checked(headers)
         self._max_body = max_body
+        self._may_sign = False
         proxy = checked_proxy(ctx.settings.proxy, base=self._base, secret=auth is not None)
         self._transport = Transport(proxy=proxy, ca_file=ctx.settings.ca_file, guarded=guarded)
 
@@ -270,7 +271,7 @@ class Client:
         headers: Mapping[str, str] | None,
         sign: Signer | None,
     ) -> Request:
-        if sign is not None:
+        if sign is not None and not self._may_sign:
             self._keep_from_view()
         kind = {} if body is None else {"content-type": "application/json"}
         credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
@@ -291,6 +292,7 @@ class Client:
         except ConfigurationError as error:
             error.outcome = Outcome.NOT_SENT
             raise
+        self._may_sign = True  # neither of them changes
 
     async def _signed(self, request: Request, sign: Signer | None) -> Request:
         if sign is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Generic, TypeVar
 
 import attrs
@@ -69,18 +70,28 @@ async def by_page(
 
 
 async def by_cursor(
-    fetch: Callable[[str | None], Awaitable[Fetched[T]]], *, max_pages: int = 10_000
+    fetch: Callable[[str | None], Awaitable[Fetched[T]]], *, max_pages: int = 10_000, ahead: bool = False
 ) -> AsyncGenerator[Fetched[T], None]:
     """Walk through pages where each one names the next.
 
     Args:
         fetch: Fetches the page of a cursor; None is the first.
+        ahead: Begin to fetch the next page before this one is given out, for lists that are read to their end. Wrap it
+            in ``contextlib.aclosing`` to have that ended right where you stop.
         max_pages: Where a list is taken to be endless.
 
     Raises:
         ProtocolMismatchError: The list leads in a circle or does not end.
     """
-    guard = _Guard(max_pages)
+    walk = _follow(fetch, _Guard(max_pages))
+    async with aclosing(_beforehand(walk) if ahead else walk) as pages:
+        async for fetched in pages:
+            yield fetched
+
+
+async def _follow(
+    fetch: Callable[[str | None], Awaitable[Fetched[T]]], guard: _Guard
+) -> AsyncGenerator[Fetched[T], None]:
     page, cursor = 1, None
     while True:
         fetched = await fetch(cursor)
@@ -89,6 +100,31 @@ async def by_cursor(
         if not more:
             return
         page, cursor = page + 1, str(fetched.next)
+
+
+async def _beforehand(pages: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The same pages, while the next one is on its way already."""
+    ready: asyncio.Queue[T | BaseException | None] = asyncio.Queue(1)
+
+    async def read() -> None:
+        end: BaseException | None = None
+        try:
+            async for page in pages:
+                await ready.put(page)
+        except Exception as error:  # noqa: BLE001 - it is raised where the pages are read
+            end = error
+        await ready.put(end)
+
+    reading = asyncio.create_task(read())
+    try:
+        while (page := await ready.get()) is not None:
+            if isinstance(page, BaseException):
+                raise page
+            yield page
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await pages.aclose()
 
 
 class _Guard:

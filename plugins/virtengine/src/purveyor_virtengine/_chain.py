@@ -122,7 +122,7 @@ class Chain:
             params |= {} if key is None else {"pagination.key": key}
             return await self._get(call, operation, kind, "", params, read)
 
-        return by_cursor(fetch, max_pages=MAX_PAGES)
+        return by_cursor(fetch, max_pages=MAX_PAGES, ahead=True)
 
     async def _get(
         self,
