@@ -1,6 +1,7 @@
 """Signatures, byte for byte as the provider daemon checks them, and keys that stay secret."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from purveyor.plugin import ConfigurationError, InvalidCredentialsError, Secret, ValidationError
 from purveyor.wire import Unsigned
 from purveyor_testing.context import FixedDay
+from purveyor_virtengine import _wallet
 from purveyor_virtengine._keys import (
     ORDER,
     LocalKey,
@@ -161,6 +163,9 @@ def test_a_path_that_would_break_the_signed_text_is_not_signed(path):
         ('{"\U00010000": 1, "\uffff": 2}', '{"\uffff":2,"\U00010000":1}'),
         ('"\\b\\f\\u0001"', '"\\b\\f\\u0001"'),
         ("{}  \n", "{}"),
+        ('{"b": -0, "a": 0}', '{"a":0,"b":-0}'),
+        ('{"b": 1, "a": "\\ud800 <"}', '{"a":"\ufffd \\u003c","b":1}'),
+        ('{"\\ud800": 1, "\\udfff": 2}', '{"\ufffd":2}'),
         ("{} {}", "{} {}"),
         ("NaN", "NaN"),
         ("not json", "not json"),
@@ -189,6 +194,14 @@ def test_a_canonical_body_means_the_same_however_it_was_written(value, ascii_onl
     assert json.loads(canonical) == value
     assert canonical == canonical_body(canonical) == canonical_body(json.dumps(value).encode())
     assert not any(one in canonical.decode() for one in "<>&\u2028\u2029")
+
+
+@given(JSON)
+def test_the_quick_way_and_the_exact_way_write_the_same(value):
+    text = json.dumps(value)
+    exact = _wallet._exactly(text)
+    with contextlib.suppress(ValueError):
+        assert _wallet._quickly(text) == exact
 
 
 @given(st.binary())
