@@ -133,10 +133,14 @@ async def test_a_list_that_breaks_off_raises(monkeypatch):
     monkeypatch.setattr(_chain, "PER_PAGE", 1)
     async with world(providers=10) as here:
         found = []
-        with pytest.raises(ProviderUnavailableError):
+
+        async def find():
             async for page in here.chain.discover(None, call()):
-                found += page.items
+                found.extend(page.items)
                 await here.cloud.nodes[0].stop()
+
+        with pytest.raises(ProviderUnavailableError):
+            await find()
         assert 1 <= len(found) < 10
 
 
