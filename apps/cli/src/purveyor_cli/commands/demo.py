@@ -1,4 +1,4 @@
-"""``demo``: what Purveyor does, told in eight chapters, on two clouds that run inside this process."""
+"""``demo``: what Purveyor does, told in ten chapters, on clouds that run inside this process."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from purveyor import (
     UncertainOutcomeError,
 )
 from purveyor_cli import exits
+from purveyor_cli.commands.demo_chain import containers
 from purveyor_cli.commands.instances import INSTANCES, sum_up
 from purveyor_cli.commands.ordering import CANDIDATES
 from purveyor_cli.commands.providers import HEALTH
@@ -72,7 +73,7 @@ ATTEMPTS: tuple[Column[Attempt], ...] = (
 def demo(session: Session) -> int:
     """See what Purveyor does, without an account, in seconds.
 
-    Two clouds run inside this process. Everything that is claimed is checked against their own logs; the exit code is
+    Clouds run inside this process. Everything that is claimed is checked against their own logs; the exit code is
     1 if anything is not so. Leaves nothing behind.
     """
     as_json = session.format == "json"  # a story, unless JSON is really asked for
@@ -128,6 +129,7 @@ async def _tell(story: Story) -> None:
             await stage.hang()
             await stage.look()
             await _elsewhere(story, a)
+            await containers(story)
             await stage.clean_up()
 
 

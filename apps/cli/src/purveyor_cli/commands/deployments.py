@@ -29,7 +29,7 @@ from purveyor_cli.tables import Column
 from purveyor_cli.views import document, show_items, show_one, show_view
 from purveyor_cli.words import age, ago, count, money, size
 
-__all__ = ["DEPLOYMENTS", "deployments"]
+__all__ = ["DEPLOYMENTS", "deployments", "sum_up"]
 
 
 def _services(services: Sequence[Service]) -> str:
@@ -76,7 +76,7 @@ EVENTS: tuple[Column[DeploymentEvent], ...] = (
 )
 
 
-def _sum_up(shown: Sequence[Deployment]) -> str:
+def sum_up(shown: Sequence[Deployment]) -> str:
     """How many run, and what those cost together, one estimate for each denomination."""
     running = [one for one in shown if one.status is not DeploymentStatus.CLOSED]
     sums: dict[str, Money] = {}
@@ -111,7 +111,7 @@ def list_(session: Session, providers: tuple[str, ...], *, closed: bool, raw: bo
         return await client.list_deployments(providers or None, closed=closed, **session.within).collect()
 
     view = session.run(work)
-    return show_view(session, view, DEPLOYMENTS, noun="deployments", raw=raw, footer=_sum_up)
+    return show_view(session, view, DEPLOYMENTS, noun="deployments", raw=raw, footer=sum_up)
 
 
 @deployments.command()
