@@ -11,8 +11,8 @@ from purveyor.plugin import (
     UnsupportedOperationError,
 )
 from purveyor_virtengine import _chain
-from purveyor_virtengine._endpoints import ENDPOINT_KEYS, attributes_of, endpoint_of
 from purveyor_virtengine._errors import NoRestError
+from purveyor_virtengine._registered import ENDPOINT_KEYS, attributes_of, endpoint_of
 from purveyor_virtengine._rows import Attribute, ChainProvider
 
 from ._build import call, world

@@ -260,6 +260,15 @@ def test_a_bill_without_an_amount_cannot_be_read(total):
         read_text(f'{{"id": "1", "total": "{total}"}}', daemon_rows.Invoice)
 
 
+def test_null_is_nothing_and_a_number_may_be_a_price():
+    told = read_text('{"currency": null, "cpu": {"price": 1.5, "unit": null}}', daemon_rows.Pricing)
+    assert (told.currency, told.cpu.price, told.cpu.unit) == ("", "1.5", "")
+    with pytest.raises(ProtocolMismatchError):
+        read_text('{"cpu": {"price": []}}', daemon_rows.Pricing)
+    event = read_text('{"id": "e1", "type": null, "message": null}', daemon_rows.Event)
+    assert measures.event("ve/ve1one", "7", event).message == ""
+
+
 # How far an action has come.
 
 KNOWN = Operation(

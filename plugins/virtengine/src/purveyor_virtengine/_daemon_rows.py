@@ -1,27 +1,25 @@
 """What the daemons' answers hold, as far as we read them, in all spellings that have been described.
 
-What has nothing to say is empty or missing, and nothing but what identifies a row must be there.
+What has nothing to say is empty, null or missing, and nothing but what identifies a row must be there.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from purveyor_virtengine._rows import Count
+from purveyor_virtengine._rows import Count, Text
 
 __all__ = [
     "Accepted",
     "Capacity",
     "Event",
     "Health",
-    "History",
     "Info",
     "Invoice",
-    "Line",
     "Measure",
     "Metrics",
     "Moment",
@@ -38,38 +36,37 @@ __all__ = [
 ]
 
 Number = Annotated[float, Meta(gt=-1e18, lt=1e18)]
+NOTHING = Text()
 
 
 class Health(Struct, gc=False):
     """How a daemon says it is, where it says it in JSON."""
 
-    status: str = "ok"
-    version: str = ""
+    status: Text = NOTHING
 
 
 class Info(Struct, gc=False):
     """What a daemon says that it is; the shipped one says nothing."""
 
-    address: str = ""
-    name: str = ""
-    version: str = ""
-    chain_id: str = ""
-    region: str = ""
+    address: Text = NOTHING
+    name: Text = NOTHING
+    version: Text = NOTHING
+    region: Text = NOTHING
     capabilities: tuple[str, ...] | None = None
 
 
 class Price(Struct, gc=False):
     """Price of one unit; empty where a daemon was told nothing."""
 
-    price: str | float = ""
-    unit: str = ""
-    interval: str = ""
+    price: Text = NOTHING
+    unit: Text = NOTHING
+    interval: Text = NOTHING
 
 
 class Pricing(Struct, gc=False):
     """What a daemon asks for."""
 
-    currency: str = ""
+    currency: Text = NOTHING
     cpu: Price | None = None
     memory: Price | None = None
     storage: Price | None = None
@@ -103,7 +100,7 @@ class Service(Struct, gc=False):
     """A part of a deployment."""
 
     name: str
-    state: str = ""
+    state: Text = NOTHING
     replicas: Count | Replicas | None = None
     ports: tuple[Port, ...] | None = None
 
@@ -111,8 +108,7 @@ class Service(Struct, gc=False):
 class Status(Struct, gc=False):
     """A deployment as a daemon sees it; the Go daemon has no such route."""
 
-    state: str = ""
-    replicas: Replicas | None = None
+    state: Text = NOTHING
     services: tuple[Service, ...] | None = None
     last_updated: datetime | None = None
 
@@ -123,7 +119,7 @@ class Measure(Struct, gc=False):
     usage: Number | None = None
     used: Number | None = None
     limit: Number | None = None
-    unit: str = ""
+    unit: Text = NOTHING
 
 
 class Network(Struct, gc=False):
@@ -153,18 +149,12 @@ class Moment(Struct, gc=False):
     metrics: Metrics
 
 
-class History(Struct, gc=False):
-    """What was used over time."""
-
-    series: tuple[Moment, ...] | None = None
-
-
 class Event(Struct, gc=False):
     """Something that happened."""
 
-    id: str = ""
-    type: str = ""
-    message: str = ""
+    id: Text = NOTHING
+    type: Text = NOTHING
+    message: Text = NOTHING
     created_at: datetime | None = None
 
 
@@ -172,17 +162,16 @@ class Accepted(Struct, gc=False):
     """What came of an action; ``success`` may be false in an answer that is a success."""
 
     success: bool | None = None
-    message: str = ""
-    operation_id: str = ""
-    state: str = ""
-    status: str = ""
+    message: Text = NOTHING
+    operation_id: Text = NOTHING
+    state: Text = NOTHING
+    status: Text = NOTHING
 
 
 class ShellSession(Struct, gc=False):
     """Leave to open a shell."""
 
-    token: str = ""
-    session_ttl: Number | None = None
+    token: Text = NOTHING
 
 
 class Period(Struct, gc=False):
@@ -196,18 +185,8 @@ class Usage(Struct, gc=False):
     """What was used and what it costs; empty texts are nothing."""
 
     period: Period | None = None
-    total_cost: str = ""
-    currency: str = ""
-    resources: dict[str, Any] | None = None
-
-
-class Line(Struct, gc=False):
-    """One line of an invoice."""
-
-    description: str = ""
-    quantity: Number | None = None
-    unit_price: str = ""
-    total: str = ""
+    total_cost: Text = NOTHING
+    currency: Text = NOTHING
 
 
 class Invoice(Struct, gc=False):
@@ -215,12 +194,9 @@ class Invoice(Struct, gc=False):
 
     id: str
     total: Decimal
-    number: str = ""
-    status: str = ""
-    currency: str = ""
-    due_date: datetime | None = None
+    status: Text = NOTHING
+    currency: Text = NOTHING
     issued_at: datetime | None = None
-    line_items: tuple[Line, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.total.is_finite():

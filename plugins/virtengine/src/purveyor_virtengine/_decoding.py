@@ -8,6 +8,7 @@ import msgspec
 
 from purveyor.plugin import ProtocolMismatchError
 from purveyor.wire import Fetched, Response, Row, RowReader
+from purveyor_virtengine._rows import Text
 
 __all__ = ["read_list", "read_one", "read_text"]
 
@@ -38,9 +39,16 @@ _DECODERS: dict[type, Any] = {}
 def _decoder(row: type[R]) -> msgspec.json.Decoder[R]:
     if row not in _DECODERS:
         # Not strict: numbers come as text, too.
-        _DECODERS[row] = msgspec.json.Decoder(row, strict=False)
+        _DECODERS[row] = msgspec.json.Decoder(row, strict=False, dec_hook=_text)
     known: msgspec.json.Decoder[R] = _DECODERS[row]
     return known
+
+
+def _text(kind: type, value: object) -> object:
+    if kind is not Text or isinstance(value, bool | list | dict):
+        msg = f"Expected `{kind.__name__}`, got `{type(value).__name__}`"
+        raise ValueError(msg)
+    return Text("" if value is None else value)
 
 
 def read_list(response: Response, key: str, row: type[R]) -> Fetched[Row[R]]:

@@ -24,7 +24,7 @@ from purveyor.plugin import (
 from purveyor.wire import Row
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._chain import OPEN, Chain
-from purveyor_virtengine._endpoints import endpoint_of
+from purveyor_virtengine._registered import endpoint_of
 
 __all__ = ["Leases", "MovedError"]
 

@@ -147,7 +147,7 @@ def facts(
                 resource=name, price=Money(amount, pricing.currency), unit=one.unit, interval=one.interval
             )
             for name, one in prices.items()
-            if one is not None and (amount := _number(str(one.price))) is not None
+            if one is not None and (amount := _number(one.price)) is not None
         ),
         attributes={str(key): str(value) for key, value in attributes.items()},
     )
@@ -166,7 +166,7 @@ def balance(provider: str, unpaid: Sequence[daemon_rows.Invoice]) -> Balance:
     Raises:
         UnsupportedOperationError: They are in several currencies.
     """
-    currencies = {row.currency for row in unpaid} or {NOTHING}
+    currencies = {str(row.currency) for row in unpaid} or {NOTHING}
     if len(currencies) > 1:
         told = ", ".join(sorted(currencies))
         raise UnsupportedOperationError(f"the unpaid invoices are in {told}; they have no sum")

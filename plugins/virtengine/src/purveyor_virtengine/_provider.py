@@ -39,9 +39,9 @@ from purveyor.plugin import (
 from purveyor.wire import Row
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._config import Settings
-from purveyor_virtengine._endpoints import attributes_of, endpoint_of
 from purveyor_virtengine._home import Found, Home
 from purveyor_virtengine._picture import picture
+from purveyor_virtengine._registered import attributes_of, endpoint_of
 
 __all__ = ["VirtEngine"]
 

@@ -23,8 +23,6 @@ __all__ = [
     "Deployment",
     "DeploymentHead",
     "DeploymentId",
-    "Escrow",
-    "EscrowState",
     "Group",
     "GroupId",
     "GroupSpec",
@@ -32,14 +30,19 @@ __all__ = [
     "Lease",
     "LeaseId",
     "LeaseRow",
-    "Payment",
-    "PaymentState",
     "Several",
+    "Text",
     "Unit",
     "Value",
 ]
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Text(str):
+    """Text of which there may be none: null is empty. Numbers are taken as they would be written."""
+
+    __slots__ = ()
 
 
 class Coin(Struct, gc=False):
@@ -63,7 +66,6 @@ class ChainProvider(Struct):
     host_uri: str | None = None
     host_uri_too: str | None = field(name="hostURI", default=None)
     attributes: list[Attribute] | dict[str, Any] | None = None
-    info: dict[str, Any] | None = None
 
 
 class LeaseId(Struct, gc=False, frozen=True):
@@ -85,30 +87,12 @@ class Lease(Struct, gc=False):
     price: Coin | None = None
     created_at: Count = 0
     closed_on: Count = 0
-    reason: str | None = None
-
-
-class PaymentState(Struct, gc=False):
-    """How far a lease is paid."""
-
-    state: str | None = None
-    rate: Coin | None = None
-    balance: Coin | None = None
-    unsettled: Coin | None = None
-    withdrawn: Coin | None = None
-
-
-class Payment(Struct, gc=False):
-    """The escrow payment of a lease."""
-
-    state: PaymentState | None = None
 
 
 class LeaseRow(Struct, gc=False):
     """One row of the list of leases."""
 
     lease: Lease
-    escrow_payment: Payment | None = None
 
 
 class Value(Struct, gc=False):
@@ -179,25 +163,11 @@ class DeploymentHead(Struct, gc=False):
     created_at: Count = 0
 
 
-class EscrowState(Struct, gc=False):
-    """What is left of the money."""
-
-    state: str | None = None
-    funds: tuple[Coin, ...] | None = None
-
-
-class Escrow(Struct, gc=False):
-    """The escrow account of a deployment."""
-
-    state: EscrowState | None = None
-
-
 class Deployment(Struct, gc=False):
     """One deployment with its groups."""
 
     deployment: DeploymentHead
     groups: tuple[Group, ...] | None = None
-    escrow_account: Escrow | None = None
 
 
 class Header(Struct, gc=False):
