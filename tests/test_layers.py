@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "engine": {"model", "spi", "policy", "state"},
     "plugin": {"model", "spi"},
     "config": {"model", "spi", "policy", "state", "engine"},
-    "client": {"model", "spi", "policy", "state", "engine", "config"},
-    "sync": {"model", "spi", "policy", "state", "engine", "config", "client"},
+    "_deployed": {"model", "spi", "engine"},
+    "_blocking": {"model", "spi", "engine"},
+    "client": {"model", "spi", "policy", "state", "engine", "config", "_deployed"},
+    "sync": {"model", "spi", "policy", "state", "engine", "config", "client", "_blocking", "_deployed"},
 }
 OUTSIDE = {"aiohttp", "cattrs", "httpx", "msgspec", "pluggy", "platformdirs", "sqlite3", "stamina", "yaml"}
 MAY_USE = {

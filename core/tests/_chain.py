@@ -14,6 +14,7 @@ from purveyor.engine.plugins import PluginHost
 from purveyor.engine.registry import Surroundings
 from purveyor.plugin import (
     Call,
+    Clock,
     Context,
     CostReport,
     Deployment,
@@ -277,10 +278,13 @@ class ChainWorld:
         self.configs[name] = {"name": name, "type": type, "config": config}
         return self.chains[name]
 
-    def client(self, **options) -> MultiProviderClient:
+    def client(self, *, clock: Clock | None = None, **options) -> MultiProviderClient:
         host = PluginHost(self.entries, {})
         around = Surroundings(
-            clock=VirtualClock(), random=random.Random(1), ids=lambda: f"{next(self._ids):016d}", environ={}
+            clock=clock or VirtualClock(),
+            random=random.Random(1),
+            ids=lambda: f"{next(self._ids):016d}",
+            environ={},
         )
         options = {"health_interval": None, **options}
         document = {"providers": list(self.configs.values())}

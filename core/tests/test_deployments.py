@@ -189,6 +189,14 @@ class TestAnId:
             with pytest.raises(ValidationError, match="bare could not be asked"):
                 await client.perform_deployment_action("8", DeploymentAction.STOP, deadline=5)
 
+    @virtual
+    async def test_is_looked_for_no_longer_than_the_deadline(self, chains, chain):
+        chain.wrong["ve", "discover"] = HANG
+        async with chains.client() as client:
+            with pytest.raises(CallTimeoutError):
+                await client.get_deployment("ve/two/8", deadline=5)
+            assert asyncio.get_running_loop().time() < 6
+
 
 class TestAnAction:
     @virtual

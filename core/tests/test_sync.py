@@ -5,12 +5,14 @@ import gc
 import inspect
 import re
 import threading
+from concurrent.futures import Future
 
 import pytest
 
 import purveyor
-from purveyor import ProviderNotFoundError, PurveyorError, View, sync
+from purveyor import DeploymentAction, ProviderNotFoundError, PurveyorError, View, sync
 from purveyor.engine.views import ViewStream as AsyncViewStream
+from purveyor.spi.call import LoopClock
 
 from ._cloud import HANG, SPEC, Fault, World
 
@@ -35,8 +37,6 @@ def build(world: World):
 
 def real_around(world: World):
     import attrs
-
-    from purveyor.spi.call import LoopClock
 
     around = World.around(world)
     return lambda: attrs.evolve(around, clock=LoopClock())
@@ -111,7 +111,7 @@ def test_an_interruption_cancels_the_work_and_waits_for_its_end(world, build, mo
     cloud = world.add("a")
     cloud.always["get_balance"] = Fault(seconds=HANG)
     stopped = []
-    real = sync.Future.result
+    real = Future.result
 
     def interrupted(future, timeout=None):
         if stopped:
@@ -122,7 +122,7 @@ def test_an_interruption_cancels_the_work_and_waits_for_its_end(world, build, mo
         raise KeyboardInterrupt
 
     with build() as client:
-        monkeypatch.setattr(sync.Future, "result", interrupted)
+        monkeypatch.setattr(Future, "result", interrupted)
         with pytest.raises(KeyboardInterrupt):
             client.get_balances(deadline=20).collect()
         assert stopped[0].cancelled()
@@ -171,12 +171,12 @@ def test_from_several_threads_at_once_and_without_with(world, build, monkeypatch
     client = build()
     loops = []
 
-    class Counted(sync._Loop):
+    class Counted(sync.Loop):
         def __init__(self):
             loops.append(client._starting.locked())
             super().__init__()
 
-    monkeypatch.setattr(sync, "_Loop", Counted)
+    monkeypatch.setattr(sync, "Loop", Counted)
     results = []
     threads = [
         threading.Thread(target=lambda: results.append(client.get_balances().collect())) for _ in range(8)
@@ -211,3 +211,31 @@ def test_from_config_and_from_file(world, tmp_path):
     path.write_text('{"state": "memory", "providers": [{"name": "a", "type": "fake"}]}')
     with sync.MultiProviderClient.from_file(path, plugins=world.host()) as client:
         assert len(client.list_instances().collect().items) == 1
+
+
+def test_deployments_logs_and_a_shell_without_async(chains):
+    chain = chains.add()
+    chain.providers, chain.leases = {"one": "https://one.example"}, [("one", "7")]
+    with sync.MultiProviderClient(lambda: chains.client(clock=LoopClock())) as client:
+        assert [one.name for one in client.discover().collect().items] == ["ve/one"]
+        assert [one.id for one in client.list_deployments()] == ["7"]
+        assert client.get_deployment("7").provider == "ve/one"
+        assert [line.message for line in client.stream_logs("7")] == ["one", "two", "three"]
+        for line in client.stream_logs("7", follow=True):
+            assert line.message == "one"
+            break
+        with client.open_shell("7") as shell:
+            shell.send(b"hello")
+            shell.resize(80, 24)
+            shell.send_eof()
+            assert [piece.data for piece in shell] == [b"hello"]
+            assert shell.exit_code == 7
+        assert chain.open == 0
+        with pytest.raises(PurveyorError, match="not open"):
+            client.open_shell("7").send(b"x")
+        assert next(client.stream_deployment_metrics("7")).provider == "ve/one"
+        assert len(client.list_deployment_events("7", limit=3)) == 3
+        done = client.perform_deployment_action("7", DeploymentAction.STOP)
+        assert done.action is DeploymentAction.STOP
+        assert client.get_provider_facts("ve/one").name == "Gpu One"
+    assert not [one for one in threading.enumerate() if one.name == "purveyor-sync"]

@@ -6,17 +6,17 @@ running loop too (where it blocks that loop).
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from purveyor import client
+from purveyor._blocking import Loop, Shell, ViewStream, iterate
+from purveyor._deployed import PROVISION_SECONDS, READ_SECONDS
 from purveyor.engine.catalogue import CachedCatalogue
 from purveyor.engine.plugins import PluginInfo
 from purveyor.engine.views import ViewStream as AsyncViewStream
@@ -29,165 +29,17 @@ from purveyor.model.deployment import (
     LogLine,
     Operation,
     ProviderFacts,
-    ShellOutput,
 )
-from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
-from purveyor.model.views import ProviderHealth, ProviderInfo, View
+from purveyor.model.views import ProviderHealth, ProviderInfo
 from purveyor.spi import deployments as spi
 
 __all__ = ["MultiProviderClient", "Shell", "ViewStream"]
 
 T = TypeVar("T")
-READ, PROVISION = client.READ_SECONDS, client.PROVISION_SECONDS
-
-
-class _Loop:
-    """An event loop in a thread."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="purveyor-sync", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result; an interruption (Ctrl-C) cancels the work and waits for its end."""
-        if self.loop.is_closed():
-            work.close()
-            raise PurveyorError("the client is closed")
-        begun: Future[asyncio.Task[Any] | None] = Future()
-
-        async def whole() -> T:
-            begun.set_result(asyncio.current_task())
-            return await work
-
-        future: Future[T] = asyncio.run_coroutine_threadsafe(whole(), self.loop)
-        try:
-            return future.result()
-        except BaseException:
-            if not future.done():
-                task = begun.result()
-                if task is not None:
-                    self.loop.call_soon_threadsafe(task.cancel)
-                wait([future])
-            raise
-
-    def close(self) -> None:
-        """End what is still running, then the loop and the thread; may be called twice."""
-        if not self.loop.is_closed():
-            self.run(_sweep())
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
-            self.loop.close()
-
-
-async def _sweep() -> None:
-    """Cancel all other tasks and close the iterations that were left."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.get_running_loop().shutdown_asyncgens()
-
-
-class ViewStream(Generic[T]):
-    """A view that is still coming in; see :class:`purveyor.engine.views.ViewStream`."""
-
-    def __init__(self, loop: _Loop, stream: AsyncViewStream[T]) -> None:
-        self._loop = loop
-        self._stream = stream
-
-    @property
-    def failures(self) -> dict[str, PurveyorError]:
-        """What is missing, after the iteration."""
-        return self._stream.failures
-
-    def __iter__(self) -> Iterator[T]:
-        """Items in the order in which they arrive."""
-        return _iterate(self._loop, self._stream.__aiter__())
-
-    def collect(self) -> View[T]:
-        """Everything; see the async twin."""
-        return self._loop.run(self._stream.collect())
-
-
-class Shell:
-    """A shell that runs, until the ``with`` block ends; see :class:`purveyor.plugin.Shell`."""
-
-    def __init__(self, loop: _Loop, opening: AbstractAsyncContextManager[spi.Shell]) -> None:
-        self._loop = loop
-        self._opening = opening
-        self._shell: spi.Shell | None = None
-
-    def __enter__(self) -> Self:
-        self._shell = self._loop.run(self._entered())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._loop.run(self._left(kind, error, trace))
-
-    def __iter__(self) -> Iterator[ShellOutput]:
-        """What it writes, as it comes."""
-
-        async def pieces() -> AsyncGenerator[ShellOutput, None]:
-            async for piece in self._opened:
-                yield piece
-
-        return _iterate(self._loop, pieces())
-
-    @property
-    def exit_code(self) -> int | None:
-        """What the shell ended with, once it has; None where the provider does not tell."""
-        return self._opened.exit_code
-
-    def send(self, data: bytes) -> None:
-        """Type something into it."""
-        self._loop.run(self._opened.send(data))
-
-    def send_eof(self) -> None:
-        """Say that there will be no more input."""
-        self._loop.run(self._opened.send_eof())
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Say how large the terminal is now."""
-        self._loop.run(self._opened.resize(columns, rows))
-
-    @property
-    def _opened(self) -> spi.Shell:
-        if self._shell is None:
-            raise PurveyorError("the shell is not open: use it in a 'with' block")
-        return self._shell
-
-    async def _entered(self) -> spi.Shell:
-        return await self._opening.__aenter__()
-
-    async def _left(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._opening.__aexit__(kind, error, trace)
-
-
-def _iterate(loop: _Loop, items: AsyncGenerator[T, None]) -> Iterator[T]:
-    async def step() -> T:
-        return await anext(items)
-
-    try:
-        while True:
-            try:
-                yield loop.run(step())
-            except StopAsyncIteration:
-                return
-    finally:
-        if not loop.loop.is_closed():  # which ended the iteration too
-            loop.run(_close(items))
-
-
-async def _close(items: AsyncGenerator[Any, None]) -> None:
-    await items.aclose()
+READ, PROVISION = READ_SECONDS, PROVISION_SECONDS
 
 
 class MultiProviderClient:
@@ -196,7 +48,7 @@ class MultiProviderClient:
     def __init__(self, build: Callable[[], client.MultiProviderClient]) -> None:
         """Wrap the client that ``build`` makes; ``from_file`` and ``from_config`` are easier."""
         self._client = build()
-        self._loop: _Loop | None = None
+        self._loop: Loop | None = None
         self._starting = threading.Lock()
 
     @classmethod
@@ -421,7 +273,7 @@ class MultiProviderClient:
         self, deployment_id: str, *, interval: float = 5.0, deadline: float | None = None
     ) -> Iterator[ResourceMetrics]:
         stream = self._client.stream_deployment_metrics(deployment_id, interval=interval, deadline=deadline)
-        return _iterate(self._running(), stream)
+        return iterate(self._running(), stream)
 
     def stream_logs(
         self,
@@ -435,7 +287,7 @@ class MultiProviderClient:
         stream = self._client.stream_logs(
             deployment_id, follow=follow, tail=tail, service=service, deadline=deadline
         )
-        return _iterate(self._running(), stream)
+        return iterate(self._running(), stream)
 
     def open_shell(
         self,
@@ -465,8 +317,8 @@ class MultiProviderClient:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._running().run(work)
 
-    def _running(self) -> _Loop:
+    def _running(self) -> Loop:
         with self._starting:
             if self._loop is None:
-                self._loop = _Loop()
+                self._loop = Loop()
             return self._loop

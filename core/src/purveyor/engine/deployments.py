@@ -322,7 +322,8 @@ class Workloads:
 
         ``sure`` means that nobody else can have one of that id, for changing it.
         """
-        named = await self._directory.locate(deployment_id)
+        left = deadline - self._around.clock.monotonic()
+        named = await self._directory.locate(deployment_id, left)
         if named is not None and "discovery" not in named[0].facets:
             return *named, None
         name, bare = (named[0].name, named[1]) if named else (None, deployment_id)

@@ -100,7 +100,7 @@ class Directory(Registry):
                 )
         return self.get(name)
 
-    async def locate(self, text: str) -> tuple[Member, str] | None:
+    async def locate(self, text: str, seconds: float = SEARCH_SECONDS) -> tuple[Member, str] | None:
         """Provider and bare id of ``provider/id``, where a discovered provider's own name holds a slash; None for a bare id.
 
         Ids at providers that discover others hold no slash, so a second one belongs to the name.
@@ -111,7 +111,7 @@ class Directory(Registry):
         searcher = next((one for one in self.searchers if one.name == named[0]), None)
         if searcher is not None and "/" in named[1]:
             name, _, bare = text.rpartition("/")
-            return await self.find(name), bare
+            return await self.find(name, seconds), bare
         return self.get(named[0]), named[1]
 
     def asked(self, facet: str | None, names: Iterable[str] | None = None, *, seconds: float) -> Asked:

@@ -125,7 +125,7 @@ def show(session: Session, name: str) -> int:
 
     async def work(client: MultiProviderClient) -> ProviderInfo:
         finder, slash, _ = name.partition("/")
-        if slash:
+        if slash and "discovery" in client.provider(finder).facets:
             await client.discover([finder], **session.within).collect()
         return client.provider(name)
 
