@@ -257,7 +257,9 @@ def chain_pages(ports: Sequence[int], per_page: int) -> Pages:
         )
         for page in range(last)
     ]
-    block = {"block": {"header": {"chain_id": "virtengine-1", "height": "412233", "time": "2026-03-01T00:00:00Z"}}}
+    block = {
+        "block": {"header": {"chain_id": "virtengine-1", "height": "412233", "time": "2026-03-01T00:00:00Z"}}
+    }
     return {
         "/virtengine/provider/v1beta4/providers 100": pages,
         "/cosmos/base/tendermint/v1beta1/blocks/latest 100": [_json(block)],
