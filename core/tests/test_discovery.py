@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from purveyor.engine.registry import Registry
 from purveyor.model.errors import (
     CallTimeoutError,
     ProviderNotFoundError,
@@ -335,3 +338,33 @@ async def test_wherever_a_view_is_cancelled_nothing_is_left(chains):
                 await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert sorted(chain.built) == sorted(chain.closed)
+
+
+class Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+WORDS = st.text("ab", min_size=1, max_size=2)
+NAMES = st.lists(WORDS, min_size=1, max_size=3).map("/".join)
+
+
+@given(st.sets(NAMES, min_size=1, max_size=6), NAMES)
+def test_an_id_belongs_to_the_longest_name_that_it_begins_with(names, bare):
+    registry = Registry(Named(name) for name in names)
+    for name in names:
+        text = f"{name}/{bare}"
+        found, rest = registry.split(text)
+        assert f"{found}/{rest}" == text
+        assert rest
+        assert found in names
+        assert not [one for one in names if text.startswith(f"{one}/") and len(one) > len(found)]
+
+
+@given(WORDS)
+def test_an_id_without_a_slash_names_no_provider(bare):
+    assert Registry([Named("a")]).split(bare) is None
+
+
+def test_an_id_of_a_provider_that_nobody_knows_keeps_its_first_word_for_the_error():
+    assert Registry([Named("a")]).split("b/c/d") == ("b", "c/d")

@@ -94,7 +94,7 @@ class MultiProviderClient(Deployed):
         self._registry = Directory(
             (Member(provider, self._around) for provider in configuration.providers),
             self._around,
-            discovery_interval or math.inf,
+            math.inf if discovery_interval is None else discovery_interval,
         )
         self._store = store or Store(configuration.state_dir)
         self._cache = CatalogueCache(self._store, self._around.clock)

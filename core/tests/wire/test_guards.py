@@ -178,6 +178,20 @@ async def test_no_connection_is_made_if_any_address_of_the_name_is_not_public(as
     assert here.connected == []
 
 
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0177.0.0.1", "localhost"])
+async def test_loopback_in_whatever_spelling_is_not_connected_to(ask, guarded, monkeypatch, host):
+    connected = []
+
+    async def sock_connect(sock, address):
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
+    error = await ask.error(guarded(f"https://{host}"))
+    assert error.outcome is Outcome.NOT_SENT
+    assert connected == []
+
+
 @pytest.fixture
 def trusted(tmp_path):
     return self_signed(tmp_path, HOST)
