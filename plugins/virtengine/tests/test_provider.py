@@ -223,6 +223,23 @@ async def test_facts_are_what_a_provider_says_of_itself(here):
     assert (await endpoint.get_facts(call())).name == ""
 
 
+@pytest.mark.parametrize("claims", [{"address": "ve1somebodyelse"}, {"chain_id": "virtengine-9"}])
+async def test_who_says_that_he_is_somebody_else_is_not_believed(here, claims):
+    daemon = here.cloud.daemons[0]
+    daemon.claims = claims
+    endpoint = await here.endpoint(daemon)
+    with pytest.raises(ProtocolMismatchError, match=next(iter(claims.values()))):
+        await endpoint.get_facts(call())
+
+
+async def test_a_daemon_that_says_nothing_of_itself_has_no_facts(here):
+    daemon = here.cloud.daemons[0]
+    endpoint = await here.endpoint(daemon)
+    daemon.fault("error_before", times=None, status=405, path="/api/v1/provider/*")
+    facts = await endpoint.get_facts(call())
+    assert (facts.name, facts.prices, facts.capacity.cpus) == ("", (), None)
+
+
 # Three errors that look alike.
 
 

@@ -238,6 +238,15 @@ async def test_metrics_are_taken_as_they_are_told(log):
     await until(lambda: log.daemon.connections == 0)
 
 
+async def test_metrics_are_asked_for_where_a_stream_says_nothing(log, monkeypatch):
+    monkeypatch.setattr(_streams, "IDLE_SECONDS", 0.05)
+    log.daemon.metrics_stream = True
+    log.daemon.turn_hostile("silence", path="*/metrics/stream")
+    request = MetricsStreamRequest(id=log.id)
+    async with aclosing(log.endpoint.stream_metrics(request, Call(deadline=float("inf")))) as found:
+        assert (await anext(found)).cpu_limit == 3.0
+
+
 async def test_metrics_that_nobody_measures_are_no_zeros(log):
     log.daemon.metrics = False
     request = MetricsStreamRequest(id=log.id)

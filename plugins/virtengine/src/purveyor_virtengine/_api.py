@@ -22,6 +22,7 @@ from purveyor.plugin import (
 from purveyor.wire import Client, Fetched, Response, Row, Signer, Walk, WebSocket, by_cursor, path
 from purveyor_virtengine import _daemon_rows as daemon_rows
 from purveyor_virtengine._decoding import read_list, read_one
+from purveyor_virtengine._errors import NoRouteError
 
 __all__ = ["ALL_LINES", "Public", "Signed"]
 
@@ -58,25 +59,27 @@ class Public:
 
     async def info(self, call: Call) -> daemon_rows.Info:
         """Who it says that it is."""
-        return await self._one(call, "info", daemon_rows.Info)
+        return await self._told(call, "info", daemon_rows.Info)
 
     async def pricing(self, call: Call) -> daemon_rows.Pricing:
         """What it asks for."""
-        return await self._one(call, "pricing", daemon_rows.Pricing)
+        return await self._told(call, "pricing", daemon_rows.Pricing)
 
     async def capacity(self, call: Call) -> daemon_rows.Capacity:
         """What it has."""
-        return await self._one(call, "capacity", daemon_rows.Capacity)
+        return await self._told(call, "capacity", daemon_rows.Capacity)
 
-    async def attributes(self, call: Call) -> Mapping[str, Any]:
+    async def attributes(self, call: Call) -> daemon_rows.Attributes:
         """What else it says; a map here, where the chain has a list."""
-        response = await self._get(call, "get_facts", "/api/v1/provider/attributes", MiB)
-        told = response.json()
-        found = told.get("attributes") if isinstance(told, dict) else None
-        return found if isinstance(found, dict) else {}
+        return await self._told(call, "attributes", daemon_rows.Attributes)
 
-    async def _one(self, call: Call, what: str, row: type[R]) -> R:
-        return read_one(await self._get(call, "get_facts", f"/api/v1/provider/{what}", MiB), row)[0]
+    async def _told(self, call: Call, what: str, row: type[R]) -> R:
+        """What it says of itself; nothing where it does not have the route."""
+        try:
+            response = await self._get(call, "get_facts", f"/api/v1/provider/{what}", MiB)
+        except NoRouteError:
+            return row()
+        return read_one(response, row)[0]
 
     async def _get(self, call: Call, operation: str, route: str, max_body: int) -> Response:
         return await self._client.request(call, "GET", route, operation=operation, max_body=max_body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
@@ -15,6 +15,7 @@ from purveyor_virtengine._rows import Count, Text
 
 __all__ = [
     "Accepted",
+    "Attributes",
     "Capacity",
     "Event",
     "Health",
@@ -51,6 +52,7 @@ class Info(Struct, gc=False):
     address: Text = NOTHING
     name: Text = NOTHING
     version: Text = NOTHING
+    chain_id: Text = NOTHING
     region: Text = NOTHING
     capabilities: tuple[str, ...] | None = None
 
@@ -80,6 +82,12 @@ class Capacity(Struct, gc=False):
     memory_gb: Number | None = None
     storage_gb: Number | None = None
     gpu_units: Number | None = None
+
+
+class Attributes(Struct):
+    """What else a daemon says."""
+
+    attributes: dict[str, Any] | None = None
 
 
 class Replicas(Struct, gc=False):

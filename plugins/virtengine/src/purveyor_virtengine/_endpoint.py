@@ -31,6 +31,7 @@ from purveyor.plugin import (
     OperationRequest,
     Outcome,
     Page,
+    ProtocolMismatchError,
     ProviderFacts,
     PurveyorError,
     ResourceKind,
@@ -165,10 +166,18 @@ class Endpoint:
         return open_shell(self._ctx, partial(self._signed, deployment=request.id), request, call)
 
     async def get_facts(self, call: Call) -> ProviderFacts:
-        """What the daemon says of itself."""
+        """What the daemon says of itself.
+
+        Raises:
+            ProtocolMismatchError: It says that it is somebody else, so nothing of it is believed.
+        """
+        info = await self._public.info(call)
+        for told, known in ((info.address, self._found.provider), (info.chain_id, self._found.chain_id)):
+            if told not in {"", known}:
+                raise ProtocolMismatchError(f"the provider says that it is {told!r:.100}, and not {known}")
         return measures.facts(
             self._ctx.provider,
-            await self._public.info(call),
+            info,
             await self._public.pricing(call),
             await self._public.capacity(call),
             await self._public.attributes(call),
@@ -250,9 +259,10 @@ class Endpoint:
         return await picture(self._home, parent, call, closed=closed, provider=provider)
 
     async def _known(self, deployment: str, call: Call) -> Deployment:
-        for one in (await self._picture(call, closed=True)).items:
-            if one.id == deployment:
-                return one
+        for closed in (False, True):
+            for one in (await self._picture(call, closed=closed)).items:
+                if one.id == deployment:
+                    return one
         raise DeploymentNotFoundError(
             f"no lease names {self._found.provider} for deployment {deployment!r:.80}",
             outcome=Outcome.NOT_SENT,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from purveyor.plugin import (
     Balance,
@@ -125,7 +124,7 @@ def facts(
     info: daemon_rows.Info,
     pricing: daemon_rows.Pricing,
     capacity: daemon_rows.Capacity,
-    attributes: Mapping[str, Any],
+    attributes: daemon_rows.Attributes,
 ) -> ProviderFacts:
     """What a provider says of itself; the shipped daemon says nothing."""
     prices = {"cpu": pricing.cpu, "memory": pricing.memory, "storage": pricing.storage, "gpu": pricing.gpu}
@@ -149,7 +148,7 @@ def facts(
             for name, one in prices.items()
             if one is not None and (amount := _number(one.price)) is not None
         ),
-        attributes={str(key): str(value) for key, value in attributes.items()},
+        attributes={str(key): str(value) for key, value in (attributes.attributes or {}).items()},
     )
 
 

@@ -105,10 +105,10 @@ class VirtEngine:
 
     async def get_deployment(self, request: DeploymentRequest, call: Call) -> Deployment:
         """What the leases say of one; of the first provider, if it runs at several."""
-        page = await picture(self._home, self._ctx.provider, call, closed=True)
-        for one in page.items:
-            if one.id == request.id:
-                return one
+        for closed in (False, True):
+            for one in (await picture(self._home, self._ctx.provider, call, closed=closed)).items:
+                if one.id == request.id:
+                    return one
         raise DeploymentNotFoundError(f"{self._home.leases.owner} has no deployment {request.id!r:.80}")
 
     async def perform_action(self, request: DeploymentActionRequest, call: Call) -> Operation:

@@ -152,10 +152,11 @@ async def watch_metrics(
     patience, told, begun = _Patience(ctx), True, False
     while True:
         failed: PurveyorError | None = None
+        silent = True
         try:
             async with aclosing(_told(open_, call) if told else _asked(ctx, open_, interval, call)) as found:
                 async for metrics in found:
-                    begun = True
+                    begun, silent = True, False
                     patience.renewed()
                     yield metrics
         except NoRouteError:
@@ -167,6 +168,7 @@ async def watch_metrics(
             if not (begun and error.retryable):
                 raise
             failed = error
+        told = told and not (silent and failed is None)
         await patience.wait(failed)
         call = _anew(call)
 
