@@ -173,6 +173,14 @@ def test_a_shell_takes_what_is_piped_in_and_passes_its_code_on(
     assert (done.stderr, done.returncode) == (err, code)
 
 
+def test_a_shell_that_never_ends_is_given_up_at_the_deadline(chain: Any, alone: str) -> None:
+    chain.daemons[0].shell = "echo"
+    given = command("--deadline", "3", "shell", alone)
+    done = subprocess.run(given, capture_output=True, timeout=30, check=False, input=b"hello\n")
+    assert (done.returncode, done.stderr.strip()) == (1, b"error: the shell did not end within the deadline")
+    assert b"hello" in done.stdout
+
+
 @attrs.define
 class Terminal:
     """Somebody who sits at a terminal at which the command runs."""

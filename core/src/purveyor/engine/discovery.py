@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -27,6 +28,7 @@ SEARCH_SECONDS = 60.0
 MOST = 20_000
 """Providers that one search may find: what a chain says is not believed without end."""
 
+_log = logging.getLogger("purveyor")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -240,9 +242,13 @@ class Directory(Registry):
             one for configured in self._configured for one in (configured, *self.below(configured.name))
         ]
         self._members = {one.name: one for one in everybody}
-        for member in before:
-            if search.members.get(member.name) is not member:
-                self._let_go(member)
+        gone = [one for one in before if search.members.get(one.name) is not one]
+        new = len(search.members) - len(before) + len(gone)
+        _log.info(
+            "%s: found %d providers; %d new, %d gone", searcher.name, len(search.members), new, len(gone)
+        )
+        for member in gone:
+            self._let_go(member)
 
     def _let_go(self, member: Member) -> None:
         task = asyncio.create_task(member.retire())

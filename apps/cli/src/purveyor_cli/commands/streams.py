@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import click
 
-from purveyor import LogLine, MultiProviderClient
+from purveyor import CallTimeoutError, LogLine, MultiProviderClient
 from purveyor_cli import exits
 from purveyor_cli.plain import plain
 from purveyor_cli.session import Session
@@ -18,6 +20,8 @@ from purveyor_cli.shared import Command, pass_session
 from purveyor_cli.terminal import attend, raw_terminal, window
 
 __all__ = ["logs", "shell"]
+
+T = TypeVar("T")
 
 _LEAVE = "Ctrl-]"
 
@@ -63,6 +67,14 @@ def logs(session: Session, deployment_id: str, *, follow: bool, tail: int | None
     return exits.OK
 
 
+async def _within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
+    """Some daemons never end a shell that has no more input."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await work
+    raise CallTimeoutError("the shell did not end within the deadline")
+
+
 @click.command(cls=Command)
 @click.argument("deployment_id", metavar="ID")
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
@@ -71,7 +83,7 @@ def logs(session: Session, deployment_id: str, *, follow: bool, tail: int | None
 def shell(session: Session, deployment_id: str, command: tuple[str, ...], service: str | None) -> int:
     """Open a shell in one deployment, or run one command there.
 
-    On a terminal all keys go there; Ctrl-] leaves. What is piped in is sent as it is.
+    On a terminal all keys go there; Ctrl-] leaves. What is piped in is sent as it is, and --deadline is for all of it.
     The exit code is the one of the shell.
     """
     session.format = "table"  # stdout is the shell's
@@ -84,7 +96,7 @@ def shell(session: Session, deployment_id: str, command: tuple[str, ...], servic
         )
         async with opening as opened:
             if not terminal:
-                return await attend(opened)
+                return await _within(session.deadline, attend(opened))
             session.note(f"Connected; {_LEAVE} leaves.")
             with raw_terminal():
                 return await attend(opened, terminal=True)
