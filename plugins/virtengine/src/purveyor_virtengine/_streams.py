@@ -26,8 +26,10 @@ __all__ = ["Open", "follow_logs", "read_logs", "watch_metrics"]
 
 IDLE_SECONDS = 120.0
 """Silence after which a socket is opened anew: a daemon that answers no pings may be gone without a word."""
+BURST = 40
+"""Lines at a time of which some may be lost: daemons hold 50 for a listener."""
 QUIET_SECONDS = 5.0
-"""Silence after which a followed log is compared with what the daemon keeps."""
+"""Silence after which a followed log is compared with what the daemon keeps, if some of it may be lost."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 SHORTEST_INTERVAL = 1.0
 """Daemons take 120 requests a minute of one address, from all who share it."""
@@ -117,8 +119,8 @@ async def _connection(
     for line in new[max(len(new) - wanted, 0) :]:
         yield line
     async with signed.follow(call, request.service) as socket:
-        # Lines are lost while the daemon changes over from old to new ones, and when it thinks that we are slow.
-        idle, doubtful = 0.0, True
+        # The daemon loses lines while it changes over from old to new ones, and of a burst that is too fast for it.
+        idle, came = 0.0, BURST
         for line in known.after(await kept()):
             yield line
         while idle < IDLE_SECONDS:
@@ -126,13 +128,13 @@ async def _connection(
                 async with asyncio.timeout(QUIET_SECONDS):
                     message = await socket.receive()
             except TimeoutError:
-                for line in known.after(await kept()) if doubtful else ():
+                for line in known.after(await kept()) if came >= BURST else ():
                     yield line
-                idle, doubtful = idle + QUIET_SECONDS, False
+                idle, came = idle + QUIET_SECONDS, 0
                 continue
             if message is None:
                 return
-            idle, doubtful = 0.0, True
+            idle, came = 0.0, came + 1
             text = message if isinstance(message, str) else message.decode(errors="replace")
             if known.is_new(line := line_of(text, service)):
                 yield line
