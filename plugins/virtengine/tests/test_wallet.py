@@ -25,6 +25,7 @@ from purveyor_virtengine._keys import (
     LocalKey,
     RemoteKey,
     address_of,
+    derived,
     from_hex,
     from_mnemonic,
     load_sign,
@@ -226,6 +227,17 @@ def test_words_give_the_key_that_cosmos_wallets_make_of_them():
     assert from_mnemonic(words, "m/44'/118'/0'/0/1").public != key.public
 
 
+def test_keys_below_a_seed_are_those_of_the_first_vector_of_bip_32():
+    seed = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
+    expected = {
+        "m": "e8f32e723decf4051aefac8e2c93c9c5b214313817cdb01a1494b917c8436b35",
+        "m/0'": "edb2e14f9ee77d26dd93b4ecede8d16ed408ce149b6cd80b0715a2d911a0afea",
+        "m/0'/1": "3c6cb8d0f6a264c91ea8b5030fadaa8e538b020f0a387421a12de9319dc93368",
+        "m/0'/1/2'/2/1000000000": "471b76e389e528d6de6d816857e012c5455051cad6660850e58372a6c3e6e7c8",
+    }
+    assert {path: derived(seed, path).hex() for path in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("make", "field"),
     [
@@ -235,7 +247,7 @@ def test_words_give_the_key_that_cosmos_wallets_make_of_them():
         (lambda: from_hex(Secret("ff" * 32)), "key"),
         (lambda: from_hex(Secret("ab" * 31)), "key"),
         (lambda: from_mnemonic(Secret("canary canary"), "m/0"), "mnemonic"),
-        (lambda: from_mnemonic(Secret(" ".join(["abandon"] * 11 + ["about"])), "m/canary"), "derivation"),
+        (lambda: from_mnemonic(Secret(" ".join(["abandon"] * 11 + ["about"])), "m/4294967296"), "derivation"),
         (lambda: RemoteKey(lambda _: b"", b"\x02" * 32), "public_key"),
         (lambda: RemoteKey(lambda _: b"", b"\x09" * 33), "public_key"),
         (lambda: public_bytes("?"), "public_key"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import inspect
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ __all__ = [
     "RemoteKey",
     "Sign",
     "address_of",
+    "derived",
     "from_hex",
     "from_mnemonic",
     "load_sign",
@@ -28,6 +30,9 @@ __all__ = [
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1: s and ORDER - s sign the same, and chains only take the lower one."""
+
+HARDENED = 2**31
+"""Numbers from here on are written with a quote."""
 
 Sign: TypeAlias = Callable[[bytes], bytes | Awaitable[bytes]]
 """Signs bytes: ECDSA over their SHA-256, answered as r and s, 64 bytes. It may be a coroutine function."""
@@ -129,7 +134,7 @@ def from_mnemonic(secret: Secret, derivation: str) -> LocalKey:
         ConfigurationError: They are no such words, or the extra is not installed.
     """
     try:
-        bip32, mnemonic = import_module("bip32"), import_module("mnemonic")
+        mnemonic = import_module("mnemonic")
     except ImportError as error:
         way_out = "pip install 'purveyor-virtengine[mnemonic]'"
         raise ConfigurationError(f"mnemonic needs an extra: {way_out}", field="mnemonic") from error
@@ -139,12 +144,29 @@ def from_mnemonic(secret: Secret, derivation: str) -> LocalKey:
         raise ConfigurationError(
             "mnemonic must be 12 to 24 English words, the last of which fits", field="mnemonic"
         )
-    try:
-        seeded = bip32.BIP32.from_seed(known.to_seed(words))
-        return LocalKey(seeded.get_privkey_from_path(derivation))
-    except (ValueError, bip32.InvalidInputError):
-        pass  # As above.
-    raise ConfigurationError("derivation is not a path such as m/44'/118'/0'/0/0", field="derivation")
+    return LocalKey(derived(known.to_seed(words), derivation))
+
+
+def derived(seed: bytes, derivation: str) -> bytes:
+    """A private key below a seed (BIP 32), such as that of ``m/44'/118'/0'/0/0``.
+
+    Raises:
+        ConfigurationError: The path cannot be followed.
+    """
+    digest = _digest(b"Bitcoin seed", seed)
+    for step in derivation.split("/")[1:]:
+        number = int(step.rstrip("'")) + (HARDENED if step.endswith("'") else 0)
+        if number >= 2 * HARDENED:
+            raise ConfigurationError(f"derivation has a step that is too large: {step}", field="derivation")
+        parent = _private(digest[:32])
+        told = b"\0" + parent.secret if number >= HARDENED else parent.public_key.format(compressed=True)
+        below = _digest(digest[32:], told + number.to_bytes(4, "big"))
+        digest = parent.add(below[:32]).secret + below[32:]
+    return digest[:32]
+
+
+def _digest(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, hashlib.sha512)
 
 
 def load_sign(name: str) -> Sign:
