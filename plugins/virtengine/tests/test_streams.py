@@ -25,6 +25,7 @@ from purveyor.plugin import (
     UnsupportedOperationError,
 )
 from purveyor_virtengine import _streams
+from purveyor_virtengine._leases import MovedError
 
 from ._build import call, until, world
 
@@ -176,6 +177,23 @@ async def test_a_provider_that_takes_its_leave_for_good_ends_the_log(log):
     await log.daemon.start()
     with pytest.raises(OwnershipUnverifiedError):
         await task
+
+
+async def test_a_client_that_is_closed_ends_its_logs(log):
+    task = log.followed()
+    await until(lambda: log.listened)
+    await log.endpoint.aclose()
+    with pytest.raises(ProviderUnavailableError, match="closed"):
+        await task
+
+
+async def test_a_provider_that_moves_ends_the_log_and_says_where_it_is(log):
+    task = log.followed()
+    await until(lambda: log.listened)
+    await log.cloud.move(log.daemon)
+    with pytest.raises(MovedError) as caught:
+        await task
+    assert log.daemon.origin in str(caught.value)
 
 
 async def test_a_server_that_never_reads_cannot_hold_up_the_end(log):

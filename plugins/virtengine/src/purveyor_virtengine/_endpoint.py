@@ -33,6 +33,7 @@ from purveyor.plugin import (
     Page,
     ProtocolMismatchError,
     ProviderFacts,
+    ProviderUnavailableError,
     PurveyorError,
     ResourceKind,
     ResourceMetrics,
@@ -55,6 +56,12 @@ from purveyor_virtengine._streams import follow_logs, read_logs, watch_metrics
 __all__ = ["Endpoint"]
 
 
+class ClosedError(ProviderUnavailableError):
+    """It was closed while somebody was listening; nobody will open it again."""
+
+    retryable = False
+
+
 class Endpoint:
     """One provider that was found.
 
@@ -67,6 +74,7 @@ class Endpoint:
         self._found, self._ctx, self._home = found, ctx, found.home
         self._client = Client(ctx, base_url=found.endpoint, translate=translate_daemon)
         self._public = Public(self._client)
+        self._closed = False
 
     async def check_health(self, call: Call) -> None:
         """Return if the daemon says that it is up; nothing is signed for that."""
@@ -74,6 +82,7 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close all connections; those to the chain are its parent's."""
+        self._closed = True
         await self._client.aclose()
 
     # Deployments.
@@ -242,6 +251,8 @@ class Endpoint:
 
     async def _signed(self, call: Call, deployment: str | None, *, now: bool = True) -> Signed:
         """What signs, once the leases have named this provider; there is no other way to a signature."""
+        if self._closed:
+            raise ClosedError("the client is closed", outcome=Outcome.NOT_SENT)
         sign = self._home.sign
         leases = await self._home.leases.vouch(
             call, self._found.provider, self._found.endpoint, deployment, now=now
