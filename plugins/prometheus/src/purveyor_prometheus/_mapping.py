@@ -12,7 +12,7 @@ import attrs
 from purveyor.plugin import Labels, MetricSeries, ResourceKind, ResourceMetrics
 from purveyor_prometheus._config import SourceSettings
 
-__all__ = ["Key", "Measured", "Places", "from_series", "identity", "merged", "moment", "resource"]
+__all__ = ["Key", "Measured", "Places", "from_series", "identity", "merged", "resource"]
 
 SOURCES: Mapping[ResourceKind, str] = {
     ResourceKind.HOST: "node_exporter",
@@ -137,7 +137,7 @@ def resource(
     return ResourceMetrics(
         provider=provider,
         id=name,
-        time=moment(measured.time, now),
+        time=_moment(measured.time, now),
         source=SOURCES[kind],
         kind=kind,
         instance_id=places.instance(name, measured.labels),
@@ -147,8 +147,7 @@ def resource(
     )
 
 
-def moment(seconds: float | None, now: datetime) -> datetime:
-    """Seconds since 1970 as a time; ``now`` where they are not known, or are none."""
+def _moment(seconds: float | None, now: datetime) -> datetime:
     if seconds is None or not math.isfinite(seconds):
         return now
     try:

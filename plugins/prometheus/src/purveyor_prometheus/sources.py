@@ -15,12 +15,12 @@ from purveyor_prometheus._api import Api
 from purveyor_prometheus._config import SourceSettings
 from purveyor_prometheus._decoding import Answer
 from purveyor_prometheus._endpoint import Endpoint, hurried, where
-from purveyor_prometheus._errors import translate
+from purveyor_prometheus._errors import naming, translate
 from purveyor_prometheus._exposition import ACCEPT
-from purveyor_prometheus._mapping import Places, moment
+from purveyor_prometheus._mapping import Places
 from purveyor_prometheus._replicas import Replicas
 
-__all__ = ["Answer", "Api", "Endpoint", "Places", "Sources", "as_they_come", "moment", "open_sources"]
+__all__ = ["Answer", "Api", "Endpoint", "Places", "Sources", "as_they_come", "naming", "open_sources"]
 
 T = TypeVar("T")
 
