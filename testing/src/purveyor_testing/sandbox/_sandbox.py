@@ -160,6 +160,10 @@ class Sandbox:
         """Its entry in the ready file."""
         return {"base_url": self.base_url, "token": self.token, "control_url": self.control_url}
 
+    def settings(self) -> dict[str, object]:
+        """What a provider of this type is configured with to reach it."""
+        return {"token": self.token, "base_url": self.base_url}
+
     async def start(self) -> Self:
         """Serve from now on."""
         await self._server.start(self.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import pkgutil
 import signal
 from collections.abc import Sequence
@@ -105,8 +106,5 @@ def _show(session: Session, clouds: Sequence[Sandbox]) -> None:
 
 
 def _entry(cloud: Sandbox) -> str:
-    return (
-        f"  - name: {cloud.name}-sandbox\n"
-        f"    type: {cloud.name}\n"
-        f'    config: {{token: {cloud.token}, base_url: "{cloud.base_url}"}}'
-    )
+    settings = json.dumps(cloud.settings())  # which is YAML, too
+    return f"  - name: {cloud.name}-sandbox\n    type: {cloud.name}\n    config: {settings}"
