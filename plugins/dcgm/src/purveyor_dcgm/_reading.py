@@ -62,8 +62,9 @@ class Reader:
 def _by_line(text: str, limits: ExpositionLimits) -> tuple[list[MetricFamily], bool]:
     """All samples that can be read, and whether there are others. A label may go over several lines."""
     found: dict[str, list[Sample]] = {}
-    held, unread = "", False
-    for line in text.split("\n"):
+    lines = text.split("\n")
+    held, unread = "", bool(lines[-1]) and not lines[-1].startswith(OURS)
+    for line in lines:
         begins = line.startswith((*OURS, "#"))
         unread, held = unread or bool(held and begins), "" if begins else held
         if not held and not line.startswith(OURS):

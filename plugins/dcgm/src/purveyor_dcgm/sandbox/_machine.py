@@ -30,6 +30,8 @@ XIDS = {
     63: "Row remapping event",
     79: "GPU has fallen off the bus",
 }
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""What Kubernetes makes the ends of pods' names of."""
 _IDLE_WATTS, _MOST_WATTS = 68.0, 700.0
 
 
@@ -59,7 +61,7 @@ class Work:
         """One step on: the next job, if this one is over, and somewhat more or less to do."""
         if number >= self.until:
             busy = chance.random() < (0.8 if not self.name else 0.3)
-            self.name = f"train-{chance.randrange(1000):03}" if busy else ""
+            self.name = f"train-{''.join(chance.choices(_LETTERS, k=5))}" if busy else ""
             self.load = chance.uniform(0.35, 1.0) if busy else 0.0
             self.used = round(self.limit * chance.uniform(0.2, 0.98)) if busy else 4
             self.until = number + chance.randrange(10, 200)
