@@ -83,7 +83,9 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("plugin", ["purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus"])
+@pytest.mark.parametrize(
+    "plugin", ["purveyor_dcgm", "purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus"]
+)
 def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
     code = f"import sys, {plugin}._plugin; print([n for n in {heavy} if n in sys.modules])"
@@ -96,6 +98,7 @@ def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     [
         "purveyor",
         "purveyor_cli",
+        "purveyor_dcgm",
         "purveyor_digitalocean",
         "purveyor_linode",
         "purveyor_prometheus",

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from purveyor import MultiProviderClient, ResourceKind
+from purveyor_dcgm.sandbox import DcgmSandbox
 from purveyor_digitalocean.sandbox import DigitalOceanSandbox
 
 NODE = """\
@@ -57,3 +58,30 @@ async def test_the_client_shows_what_hosts_use_and_which_target_is_missing() -> 
             assert set(view.failures) == {"lab"}
             assert "127.0.0.1:9" in str(view.failures["lab"])
             assert (await client.list_instances().collect()).complete
+
+
+async def test_gpus_of_many_machines_come_together_and_a_machine_without_any_says_so() -> None:
+    async with DcgmSandbox(seed=1) as first, DcgmSandbox(seed=2, host="gpu-node-2") as second:
+        first.partition(0, ["3g.40gb", "3g.40gb"])
+        second.fail(7, 79)
+        targets = [*first.settings()["targets"], *second.settings()["targets"], "127.0.0.1:9"]  # type: ignore[misc]
+        gpus = {
+            "name": "gpus",
+            "type": "dcgm",
+            "config": {"targets": targets, "instances": {"gpu-node-2": "do/2"}},
+        }
+        async with MultiProviderClient.from_config({"state": "memory", "providers": [gpus]}) as client:
+            view = await client.list_metrics(kinds=[ResourceKind.HOST]).collect()
+            assert view.complete, view.failures
+            hosts = {one.labels.get("Hostname", ""): one for one in view.items}
+            assert set(hosts) == {"gpu-node-1", "gpu-node-2", ""}
+            assert [gpu.profile for gpu in hosts["gpu-node-1"].gpus or ()][:3] == ["", "3g.40gb", "3g.40gb"]
+            assert hosts["gpu-node-2"].instance_id == "do/2"
+            assert (hosts["gpu-node-2"].gpus or ())[7].error == 79
+            assert (hosts[""].absent, hosts[""].gpus) == (("dcgm",), None)
+            second.fault("hang")
+            second.fault("garbage")
+            first.fault("empty")
+            view = await client.list_metrics(deadline=0.5).collect()
+            assert "127.0.0.1:9" in {one.id for one in view.items}
+            assert set(view.failures) == {"gpus"}

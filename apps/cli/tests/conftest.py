@@ -39,25 +39,35 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., DigitalOceanSandbox]]:
+def start() -> Iterator[Callable[[Any], Any]]:
     """Starts sandboxes; all of them end with the test."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    started: list[DigitalOceanSandbox] = []
+    started: list[Any] = []
 
-    def start(**how: Any) -> DigitalOceanSandbox:
-        cloud = DigitalOceanSandbox(**{"token": TOKEN, **how})
+    def start_one(cloud: Any) -> Any:
         asyncio.run_coroutine_threadsafe(cloud.start(), loop).result()
         started.append(cloud)
         return cloud
 
-    yield start
+    yield start_one
     for cloud in started:
         asyncio.run_coroutine_threadsafe(cloud.stop(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def serve(start: Callable[[Any], Any]) -> Callable[..., DigitalOceanSandbox]:
+    """Starts accounts at DigitalOcean."""
+
+    def account(**how: Any) -> DigitalOceanSandbox:
+        cloud: DigitalOceanSandbox = start(DigitalOceanSandbox(**{"token": TOKEN, **how}))
+        return cloud
+
+    return account
 
 
 @pytest.fixture

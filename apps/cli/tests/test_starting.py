@@ -71,9 +71,10 @@ def test_sandboxes_serve_until_they_are_told_to_stop(cli: Any, home: Path, numbe
     assert (serving.returncode, out, err) == (0, "", "")
 
 
-def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path) -> None:
+@pytest.mark.parametrize("name", ["dcgm", "digitalocean"])
+def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path, name: str) -> None:
     with subprocess.Popen(
-        [COMMAND, "sandbox", "run", "digitalocean", "--format", "table"],
+        [COMMAND, "sandbox", "run", name, "--format", "table"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -83,9 +84,9 @@ def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path) -> N
         serving.terminate()
         out, _ = serving.communicate()
     table, _, pasted = out.partition("\n\n")
-    assert table.startswith("TYPE          BASE URL")
+    assert re.match("TYPE +BASE URL", table)
     (home / "purveyor.yaml").write_text(pasted, encoding="utf-8")
-    assert [one["id"] for one in cli("providers", "list").json["items"]] == ["digitalocean-sandbox"]
+    assert [one["id"] for one in cli("providers", "list").json["items"]] == [f"{name}-sandbox"]
 
 
 def test_a_sandbox_that_nobody_brings(cli: Any) -> None:

@@ -87,6 +87,19 @@ async def test_what_was_read_of_a_document_that_was_cut_is_shown_beside_the_erro
     assert error.details["target"] == f"{server.origin}/metrics"
 
 
+async def test_a_server_that_is_scraped_for_what_others_say_tells_of_all_of_them():
+    """As ``/federate`` does: with addresses and times of its own, and no types."""
+    rows = "".join(
+        ONE.replace('gpu="0"', f'gpu="0",instance="{at}:9400"').replace("GPU-0", f"GPU-{at}")[:-1]
+        + " 77500\n"
+        for at in (1, 2)
+    )
+    async with Saying(body=rows.encode()) as server:
+        items, errors = await listed(await provider(targets=[f"{server.origin}/metrics?match[]=x"]))
+    assert (set(items), errors) == ({"1:9400", "2:9400"}, [])
+    assert {one.time.timestamp() for one in items.values()} == {77.5}
+
+
 async def test_without_dcgm_a_machine_says_so_and_nothing_is_wrong():
     async with Saying(body=NODE) as other:
         made = await provider(targets=[address(other), "127.0.0.1:9"], instances={"127.0.0.1:9": "do/1"})

@@ -89,17 +89,18 @@ def look(samples: Iterable[Sample], instance: str = "") -> dict[Whose, Seen]:
         samples: All samples, whatever they are of.
         instance: The address that they are from, where they do not say so themselves.
     """
-    found: dict[Whose, Seen] = defaultdict(Seen)
-    known: dict[Labels, Whose | None] = {}
+    found: dict[Whose, Seen] = {}
+    known: dict[Labels, Seen | None] = {}
     for sample in samples:
         if not sample.name.startswith(OURS):
             continue
         if sample.labels not in known:
-            known[sample.labels] = _whose(sample.labels, instance)
-        whose = known[sample.labels]
-        if whose is not None:
-            _add(found[whose], sample)
-    return dict(found)
+            whose = _whose(sample.labels, instance)
+            known[sample.labels] = None if whose is None else found.setdefault(whose, Seen())
+        seen = known[sample.labels]
+        if seen is not None:
+            _add(seen, sample)
+    return found
 
 
 def _add(seen: Seen, sample: Sample) -> None:
