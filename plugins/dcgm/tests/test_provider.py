@@ -209,6 +209,13 @@ async def test_exporters_that_are_down_or_reload_are_named():
         assert await listed(made, ids=frozenset({"x"})) == ({}, [])
 
 
+async def test_an_exporter_that_one_of_two_jobs_reaches_is_not_down():
+    power = (labels() | {"__name__": "DCGM_FI_DEV_POWER_USAGE"}, 300)
+    async with told(power, targets=[(UP, 1), (UP | {"job": "other"}, 0)]) as server:
+        items, errors = await listed(await provider(server.base_url))
+    assert (set(items), errors) == ({"10.0.0.7:9400"}, [])
+
+
 async def test_a_server_that_knows_of_no_gpus_is_no_error():
     async with told(targets=()) as server:
         assert await listed(await provider(server.base_url)) == ({}, [])

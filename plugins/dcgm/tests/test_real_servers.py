@@ -51,104 +51,99 @@ async def exporters():
         yield plain, kube
 
 
-@pytest.fixture(params=["prometheus", "victoria"])
-async def base_url(request, exporters, tmp_path):
+@pytest.fixture
+async def base_urls(exporters, tmp_path):
+    """Of a Prometheus and a VictoriaMetrics that scrape both."""
     plain, kube = exporters
     scrape = tmp_path / "scrape.yml"
     scrape.write_text(CONFIGURATION.format(plain=address(plain), kube=address(kube)))
-    server = f"127.0.0.1:{free_port()}"
-    command = {
-        "prometheus": [
+    servers = [f"127.0.0.1:{free_port()}" for _ in BINARIES]
+    commands = [
+        [
             "prometheus",
             f"--config.file={scrape}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
-            f"--web.listen-address={server}",
+            f"--storage.tsdb.path={tmp_path / 'prometheus'}",
+            f"--web.listen-address={servers[0]}",
             "--log.level=warn",
         ],
-        "victoria": [
+        [
             "victoria-metrics",
-            f"-storageDataPath={tmp_path / 'data'}",
-            f"-httpListenAddr={server}",
+            f"-storageDataPath={tmp_path / 'victoria'}",
+            f"-httpListenAddr={servers[1]}",
             f"-promscrape.config={scrape}",
             "-search.latencyOffset=0s",
             "-retentionPeriod=100y",
         ],
-    }[request.param]
-    process = started(command, tmp_path)
+    ]
+    running = []
     try:
-        yield f"http://{server}"
+        for command in commands:
+            running.append(started(command, tmp_path))  # noqa: PERF401 - those that started are ended
+        yield [f"http://{server}" for server in servers]
     finally:
-        process.terminate()
-        process.wait(10)
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(10)
 
 
 def started(command, folder):
-    with (folder / "log").open("wb") as log:
+    with (folder / f"{command[0]}.log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
 
 
-async def eventually(check, seconds=40.0):
-    """Wait until that gives something."""
+async def eventually(made, check, seconds=40.0, **request):
+    """Wait until what each of them lists passes the check."""
     end = time.monotonic() + seconds
-    while True:
-        found = await check()
-        if found:
-            return found
-        assert time.monotonic() < end, "it did not come about in time"
-        await asyncio.sleep(0.2)
+    for one in made:
+        while True:
+            try:
+                found = await listed(one, **request)
+            except ProviderUnavailableError:
+                found = ({}, [])  # it is not up yet
+            if check(*found):
+                break
+            assert time.monotonic() < end, found
+            await asyncio.sleep(0.2)
 
 
-def bare(resource):
+def bare(items):
     """Without what only a server knows, and without times."""
-    gpus = tuple(attrs.evolve(gpu, time=None, labels={}) for gpu in resource.gpus)
-    return resource.id, resource.kind, gpus
-
-
-async def test_what_a_server_tells_is_what_the_exporters_say(exporters, base_url):
-    plain, kube = exporters
-    direct, _ = await listed(await provider(targets=[address(plain), address(kube)]))
-    made = await provider(base_url, instance_label="droplet", instance_provider="do")
-
-    async def look():
-        try:
-            items, errors = await listed(made)
-        except ProviderUnavailableError:
-            return None
-        assert errors == []
-        return items if items.keys() == direct.keys() else None
-
-    items = await eventually(look)
-    assert {name: bare(one) for name, one in items.items()} == {
-        name: bare(one) for name, one in direct.items()
+    return {
+        name: (one.kind, tuple(attrs.evolve(gpu, time=None, labels={}) for gpu in one.gpus))
+        for name, one in items.items()
     }
-    assert items[address(plain)].instance_id == "do/42"
-    assert items[address(kube)].instance_id is None
-    for one in items.values():
-        assert abs(one.time.timestamp() - time.time()) < 30
-        assert all(gpu.time is not None for gpu in one.gpus)
+
+
+async def test_what_servers_tell_is_what_the_exporters_say(exporters, base_urls):
+    plain, kube = exporters
+    direct = await provider(targets=[address(plain), address(kube)])
+    made = [await provider(url, instance_label="droplet", instance_provider="do") for url in base_urls]
+    said, _ = await listed(direct)
+    await eventually(made, lambda items, errors: bare(items) == bare(said) and not errors)
+    for one in made:
+        items, _ = await listed(one)
+        assert items[address(plain)].instance_id == "do/42"
+        assert items[address(kube)].instance_id is None
+        assert all(gpu.time is not None for item in items.values() for gpu in item.gpus)
+        assert all(abs(item.time.timestamp() - time.time()) < 30 for item in items.values())
 
     # Time passes: jobs end, others begin; what a server still knows of the old ones is not shown.
     plain.advance(7 * 86_400)
     kube.advance(7 * 86_400)
-    later, _ = await listed(await provider(targets=[address(plain), address(kube)]))
-    assert later.keys() != direct.keys()
+    later, _ = await listed(direct)
+    assert later.keys() != said.keys()
+    await eventually(made, lambda items, errors: bare(items) == bare(later) and not errors)
 
-    async def look_again():
-        items, errors = await listed(made)
-        return errors == [] and {name: bare(one) for name, one in items.items()} == {
-            name: bare(one) for name, one in later.items()
-        }
-
-    assert await eventually(look_again)
-
-    # An exporter that reloads says nothing and is told of, and the other one is unharmed.
+    # An exporter that reloads says nothing and is told of; the other one is unharmed.
     plain.reload(1e6)
-
-    async def look_at_the_reload():
-        items, errors = await listed(made, kinds=frozenset({ResourceKind.HOST}))
-        return set(items) == {address(kube)} and [error.details["target"] for error in errors] == [
-            address(plain)
-        ]
-
-    assert await eventually(look_at_the_reload)
-    await made.check_health(call())
+    await eventually(
+        made,
+        lambda items, errors: (
+            set(items) == {address(kube)}
+            and [error.details["target"] for error in errors] == [address(plain)]
+        ),
+        kinds=frozenset({ResourceKind.HOST}),
+    )
+    for one in made:
+        await one.check_health(call())

@@ -72,16 +72,16 @@ class Asker:
     def _tell(self, told: Told, found: Mapping[str, Sequence[MetricSeries]]) -> None:
         times = {one.labels: one.points[-1].value for one in found.get("times", ()) if one.points}
         targets = {_target(one.labels): one for one in found.get("targets", ()) if one.points}
-        speaking = set()
+        speaking: set[str] = set()
         for series in found["values"]:
             if series.points:
                 target = targets.get(_target(series.labels))
                 labels = _foreign(series.labels, target.labels if target else {})
                 asked, value = series.points[-1]
                 told.samples.append(Sample(series.name, labels, value, times.get(series.labels, asked)))
-                speaking.add(_target(series.labels))
-        for (job, address), target in targets.items():
-            if (job, address) not in speaking:
+                speaking.add(labels.get("instance", ""))
+        for (_, address), target in targets.items():
+            if address not in speaking:
                 told.down[address] = self._silent(address, up=target.points[-1].value == 1)
 
     def _silent(self, address: str, *, up: bool) -> PurveyorError:
