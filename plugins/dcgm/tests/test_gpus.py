@@ -154,6 +154,21 @@ def test_only_memory_that_is_told_makes_a_limit():
     assert (gpu.memory_used, gpu.memory_limit, gpu.memory_reserved) == (5 * MIB, None, None)
 
 
+def test_a_gpu_that_is_cut_has_no_utilization_even_if_its_driver_says_0():
+    part = {"GPU_I_ID": "1", "GPU_I_PROFILE": "1g.10gb"}
+    samples = [sample(OLD["utilization"], 0.0), sample(OLD["utilization"], 0.0, **part)]
+    parent, instance = read(samples)["node:9400"].gpus
+    assert (parent.utilization, instance.utilization) == (None, None)
+    samples.append(sample(OLD["engine_active"], 0.25, **part))
+    assert [gpu.utilization for gpu in read(samples)["node:9400"].gpus] == [None, 0.25]
+
+
+def test_what_tells_one_gpu_from_another_is_no_label_of_the_machine():
+    host = read([sample(OLD["power"], 1.0, device="nvidia0", pci_bus_id="0:0F:0", cluster="a")])["node:9400"]
+    assert host.labels == {"instance": "node:9400", "Hostname": "node", "cluster": "a"}
+    assert host.gpus[0].labels == {"device": "nvidia0", "pci_bus_id": "0:0F:0", "cluster": "a"}
+
+
 def test_the_newest_error_counts_whatever_its_labels():
     old = sample(OLD["error"], 79.0, 100.0, err_code="79", err_msg="GPU has fallen off the bus")
     new = sample(OLD["error"], 13.0, 200.0, err_code="13", err_msg="Graphics Engine Exception")
@@ -175,6 +190,13 @@ def test_a_pod_that_had_the_gpu_before_has_it_no_more():
 def test_a_time_that_cannot_be_is_none(time):
     (host,) = read([sample(OLD["utilization"], 1.0, time)]).values()
     assert (host.time, host.gpus[0].time) == (NOW, None)
+
+
+def test_an_instance_whose_profile_is_not_told_is_still_no_whole_gpu():
+    _, instance = read([sample(OLD["memory_used"], 1.0, GPU_I_ID="3", GPU_I_PROFILE="<<<NULL>>>")])[
+        "node:9400"
+    ].gpus
+    assert (instance.id, instance.profile) == ("GPU-0/3", "unknown")
 
 
 def test_texts_that_say_why_there_is_none_are_none():

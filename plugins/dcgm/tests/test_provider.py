@@ -1,11 +1,14 @@
 """The listing: from exporters, from servers, from both; and what is bad costs only itself."""
 
+import asyncio
+
 import pytest
 
 from purveyor.plugin import (
     CallTimeoutError,
     ConfigurationError,
     InvalidCredentialsError,
+    MetricsRequest,
     NotFoundError,
     ProtocolMismatchError,
     ProviderUnavailableError,
@@ -247,6 +250,13 @@ async def test_what_an_exporter_says_itself_counts_before_what_a_server_says(exp
     assert items["127.0.0.1:9"].gpus[0].power == 2
 
 
+async def test_an_exporter_that_speaks_to_us_is_not_down_whatever_a_server_says(exporter):
+    async with told(targets=[({"job": "dcgm", "instance": address(exporter)}, 0)]) as server:
+        items, errors = await listed(await provider(server.base_url, targets=[address(exporter)]))
+    assert address(exporter) in items
+    assert errors == []
+
+
 async def test_a_server_that_is_down_does_not_hide_the_exporters(exporter):
     made = await provider("http://127.0.0.1:1", targets=[address(exporter)])
     items, errors = await listed(made)
@@ -254,6 +264,27 @@ async def test_a_server_that_is_down_does_not_hide_the_exporters(exporter):
     assert [type(error) for error in errors] == [ProviderUnavailableError]
     with pytest.raises(ProviderUnavailableError):
         await listed(await provider("http://127.0.0.1:1"))
+
+
+async def test_a_server_that_hangs_keeps_no_exporter_waiting(exporter):
+    async with told() as server:
+        server.fault("hang", times=None)
+        made = await provider(server.base_url, timeout=1.0, targets=[address(exporter)])
+        pages = made.list_metrics(MetricsRequest(), call())
+        first = await anext(pages)
+        assert address(exporter) in {one.id for one in first.items}
+        errors = [error async for page in pages for error in page.unreadable]
+        assert [type(error) for error in errors] == [CallTimeoutError]
+
+
+async def test_a_listing_that_is_left_leaves_nothing_behind(exporter):
+    async with told() as server:
+        server.fault("hang", times=None)
+        made = await provider(server.base_url, targets=[address(exporter)])
+        pages = made.list_metrics(MetricsRequest(), call())
+        await anext(pages)
+        await pages.aclose()
+        assert not [task for task in asyncio.all_tasks() if "Dcgm." in repr(task)]
 
 
 async def test_one_query_that_fails_costs_only_what_it_tells():

@@ -204,7 +204,7 @@ def _made(whose: Whose, seen: Mapping[Whose, Seen], fields: Mapping[str, Reading
         id=f"{whose.uuid}/{whose.part}" if whose.part else whose.uuid,
         index=whose.number,
         model=whose.model,
-        profile=whose.profile,
+        profile=whose.profile or ("unknown" if whose.part else ""),
         containers=_containers(seen),
         time=datetime.fromtimestamp(time, UTC) if time else None,
         labels=whose.labels,

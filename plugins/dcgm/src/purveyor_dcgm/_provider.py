@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
+from typing import Any
+
+import attrs
 
 from purveyor.plugin import (
     Call,
@@ -28,7 +31,17 @@ __all__ = ["Dcgm"]
 
 KINDS = frozenset({ResourceKind.HOST, ResourceKind.CONTAINER})
 
-Scraped = tuple[list[ResourceMetrics], PurveyorError | None]
+
+@attrs.frozen
+class Scraped:
+    """What came of one exporter.
+
+    Attributes:
+        error: What is to be said of it, beside what it told.
+    """
+
+    resources: list[ResourceMetrics]
+    error: PurveyorError | None = None
 
 
 class Dcgm:
@@ -67,27 +80,32 @@ class Dcgm:
         """
         if request.kinds is not None and not KINDS & request.kinds:
             return
-        told = await self._ask(call)
-        others = {one.id: one for one in self._mapper.resources(told.samples, self._ctx.clock.now())}
-        shown: set[str] = set()
         order = sorted(self._sources.endpoints, key=lambda one: one.ailing)
-        async with aclosing(as_they_come(self._scrape(one, call) for one in order)) as batches:
+        work: list[Coroutine[Any, Any, Told | Scraped]] = [self._ask(call)]
+        work += [self._scrape(one, call) for one in order]
+        told = Told()
+        silent: list[ResourceMetrics] = []
+        shown: set[str] = set()
+        async with aclosing(as_they_come(work)) as batches:
             async for batch in batches:
-                # Who does not speak to us may speak to a server.
-                told_here = [
-                    one for found, _ in batch for one in found if not (one.absent and one.id in others)
-                ]
-                fresh = {one.id: one for one in told_here if one.id not in shown}
+                told = next((one for one in batch if isinstance(one, Told)), told)
+                scraped = [one for one in batch if isinstance(one, Scraped)]
+                found = [one for each in scraped for one in each.resources]
+                # Who does not speak to us may speak to a server, so they wait.
+                silent += [one for one in found if one.absent]
+                fresh = {one.id: one for one in found if not one.absent and one.id not in shown}
                 shown |= _known(fresh.values())
-                yield Page(_fitting(fresh.values(), request), tuple(error for _, error in batch if error))
-        rest = [one for one in others.values() if not _known([one]) & shown]
+                yield Page(
+                    _fitting(fresh.values(), request), tuple(each.error for each in scraped if each.error)
+                )
+        others = self._mapper.resources(told.samples, self._ctx.clock.now())
+        rest = {one.id: one for one in (*silent, *others) if not _known([one]) & shown}
         down = [
             error
             for address, error in told.down.items()
             if address not in shown and (request.ids is None or address in request.ids)
         ]
-        if rest or down or told.errors:
-            yield Page(_fitting(rest, request), (*told.errors, *down))
+        yield Page(_fitting(rest.values(), request), (*told.errors, *down))
 
     async def _ask(self, call: Call) -> Told:
         if self._asker is None:
@@ -106,9 +124,9 @@ class Dcgm:
         except PurveyorError as error:
             if isinstance(error.__cause__, ConnectionRefusedError) and endpoint not in self._spoke:
                 # Nobody listens, and never did: that machine has no DCGM.
-                return [self._without(endpoint, absent=True)], None
-            return [], error
-        return self._resources(endpoint, samples), self._complaint(endpoint, reader)
+                return Scraped([self._without(endpoint, absent=True)])
+            return Scraped([], error)
+        return Scraped(self._resources(endpoint, samples), self._complaint(endpoint, reader))
 
     def _resources(self, endpoint: Endpoint, samples: Sequence[Sample] | None) -> list[ResourceMetrics]:
         if samples is None:
