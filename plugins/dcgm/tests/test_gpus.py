@@ -177,6 +177,12 @@ def test_the_newest_error_counts_whatever_its_labels():
         assert (gpu.error, gpu.time) == (13, datetime.fromtimestamp(200, UTC))
 
 
+def test_a_namespace_without_a_pod_holds_nothing():
+    rows = read([sample(OLD["power"], 1.0, namespace="gpu-operator", container="exporter", pod="")])
+    assert set(rows) == {"node:9400"}
+    assert rows["node:9400"].gpus[0].containers == ()
+
+
 def test_a_pod_that_had_the_gpu_before_has_it_no_more():
     before = [sample(OLD["utilization"], 99.0, 100.0, namespace="ns", pod="before")]
     now = [sample(OLD["utilization"], 1.0, 160.0, namespace="ns", pod="now")]

@@ -137,10 +137,10 @@ def _text(labels: Mapping[str, str], *names: str) -> str:
 
 
 def _container(labels: Mapping[str, str]) -> str:
+    """A namespace without a pod is the exporter's, or its target's."""
     for holder in _HOLDERS:
-        parts = [labels[name] for name in holder if labels.get(name)]
-        if parts:
-            return "/".join(parts)
+        if labels.get(holder[1]):
+            return "/".join(labels[name] for name in holder if labels.get(name))
     return ""
 
 
