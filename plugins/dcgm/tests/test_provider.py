@@ -257,6 +257,13 @@ async def test_an_exporter_that_speaks_to_us_is_not_down_whatever_a_server_says(
     assert errors == []
 
 
+async def test_an_exporter_that_does_not_listen_any_more_is_down_if_a_server_has_known_it():
+    async with told(targets=[({"job": "dcgm", "instance": "127.0.0.1:9"}, 0)]) as server:
+        items, (error,) = await listed(await provider(server.base_url, targets=["127.0.0.1:9"]))
+    assert items["127.0.0.1:9"].absent == ("dcgm",)
+    assert error.details["target"] == "127.0.0.1:9"
+
+
 async def test_a_server_that_is_down_does_not_hide_the_exporters(exporter):
     made = await provider("http://127.0.0.1:1", targets=[address(exporter)])
     items, errors = await listed(made)

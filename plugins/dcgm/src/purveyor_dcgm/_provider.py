@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Container, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -83,29 +83,31 @@ class Dcgm:
         order = sorted(self._sources.endpoints, key=lambda one: one.ailing)
         work: list[Coroutine[Any, Any, Told | Scraped]] = [self._ask(call)]
         work += [self._scrape(one, call) for one in order]
-        told = Told()
+        told: Told | None = None
+        others: dict[str, ResourceMetrics] = {}
         silent: list[ResourceMetrics] = []
         shown: set[str] = set()
+        mute: set[str] = set()
         async with aclosing(as_they_come(work)) as batches:
             async for batch in batches:
-                told = next((one for one in batch if isinstance(one, Told)), told)
+                for one in batch:
+                    if isinstance(one, Told):
+                        told, others = one, self._by_id(one.samples)
                 scraped = [one for one in batch if isinstance(one, Scraped)]
-                found = [one for each in scraped for one in each.resources]
-                # Who does not speak to us may speak to a server, so they wait.
-                silent += [one for one in found if one.absent]
-                fresh = {one.id: one for one in found if not one.absent and one.id not in shown}
+                found = silent + [one for each in scraped for one in each.resources]
+                # Who does not speak to us may speak to a server: they wait until one has told.
+                silent = [one for one in found if one.absent and told is None]
+                hidden = shown | {
+                    one.id for one in found if one.absent and (told is None or one.id in others)
+                }
+                fresh = {one.id: one for one in found if one.id not in hidden}
                 shown |= _known(fresh.values())
+                mute |= {one.id for one in fresh.values() if one.absent}
                 yield Page(
                     _fitting(fresh.values(), request), tuple(each.error for each in scraped if each.error)
                 )
-        others = self._mapper.resources(told.samples, self._ctx.clock.now())
-        rest = {one.id: one for one in (*silent, *others) if not _known([one]) & shown}
-        down = [
-            error
-            for address, error in told.down.items()
-            if address not in shown and (request.ids is None or address in request.ids)
-        ]
-        yield Page(_fitting(rest.values(), request), (*told.errors, *down))
+        rest = [one for one in others.values() if not _known([one]) & shown]
+        yield Page(_fitting(rest, request), _complaints(told or Told(), shown - mute, request))
 
     async def _ask(self, call: Call) -> Told:
         if self._asker is None:
@@ -116,6 +118,9 @@ class Dcgm:
             if not self._sources.endpoints:
                 raise
             return Told(errors=[error])
+
+    def _by_id(self, samples: Sequence[Sample]) -> dict[str, ResourceMetrics]:
+        return {one.id: one for one in self._mapper.resources(samples, self._ctx.clock.now())}
 
     async def _scrape(self, endpoint: Endpoint, call: Call) -> Scraped:
         reader = Reader()
@@ -159,6 +164,16 @@ def _samples(families: Sequence[MetricFamily]) -> list[Sample] | None:
         raise ProviderUnavailableError("the answer is empty, as dcgm-exporter's is while it reloads")
     ours = [family for family in families if family.name.startswith(OURS)]
     return [sample for family in ours for sample in family.samples] if ours else None
+
+
+def _complaints(told: Told, heard: Container[str], request: MetricsRequest) -> tuple[PurveyorError, ...]:
+    """What servers could not tell, but for exporters that have spoken themselves."""
+    down = (
+        error
+        for address, error in told.down.items()
+        if address not in heard and (request.ids is None or address in request.ids)
+    )
+    return (*told.errors, *down)
 
 
 def _known(resources: Iterable[ResourceMetrics]) -> set[str]:
