@@ -105,7 +105,8 @@ async def test_a_server_that_is_scraped_for_what_others_say_tells_of_all_of_them
 
 async def test_without_dcgm_a_machine_says_so_and_nothing_is_wrong():
     async with Saying(body=NODE) as other:
-        made = await provider(targets=[address(other), "127.0.0.1:9"], instances={"127.0.0.1:9": "do/1"})
+        targets = [address(other), "127.0.0.1:9", "127.0.0.1:9/other"]
+        made = await provider(targets=targets, instances={"127.0.0.1:9": "do/1"})
         items, errors = await listed(made)
     assert errors == []
     assert set(items) == {address(other), "127.0.0.1:9"}

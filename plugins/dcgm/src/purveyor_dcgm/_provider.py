@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Container, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -23,6 +23,7 @@ from purveyor.plugin import (
 from purveyor_dcgm._asking import Asker, Told
 from purveyor_dcgm._config import Settings
 from purveyor_dcgm._fields import OURS
+from purveyor_dcgm._listing import Listing
 from purveyor_dcgm._mapping import Mapper
 from purveyor_dcgm._reading import Reader
 from purveyor_prometheus.sources import Endpoint, Places, Sources, as_they_come, naming
@@ -83,31 +84,22 @@ class Dcgm:
         order = sorted(self._sources.endpoints, key=lambda one: one.ailing)
         work: list[Coroutine[Any, Any, Told | Scraped]] = [self._ask(call)]
         work += [self._scrape(one, call) for one in order]
-        told: Told | None = None
-        others: dict[str, ResourceMetrics] = {}
-        silent: list[ResourceMetrics] = []
-        shown: set[str] = set()
-        mute: set[str] = set()
+        told, listing = Told(), Listing()
         async with aclosing(as_they_come(work)) as batches:
             async for batch in batches:
                 for one in batch:
                     if isinstance(one, Told):
-                        told, others = one, self._by_id(one.samples)
+                        told = one
+                        listing.servers_told(self._mapper.resources(told.samples, self._ctx.clock.now()))
                 scraped = [one for one in batch if isinstance(one, Scraped)]
-                found = silent + [one for each in scraped for one in each.resources]
-                # Who does not speak to us may speak to a server: they wait until one has told.
-                silent = [one for one in found if one.absent and told is None]
-                hidden = shown | {
-                    one.id for one in found if one.absent and (told is None or one.id in others)
-                }
-                fresh = {one.id: one for one in found if one.id not in hidden}
-                shown |= _known(fresh.values())
-                mute |= {one.id for one in fresh.values() if one.absent}
-                yield Page(
-                    _fitting(fresh.values(), request), tuple(each.error for each in scraped if each.error)
-                )
-        rest = [one for one in others.values() if not _known([one]) & shown]
-        yield Page(_fitting(rest, request), _complaints(told or Told(), shown - mute, request))
+                fresh = listing.exporters_told(one for each in scraped for one in each.resources)
+                yield Page(_fitting(fresh, request), tuple(each.error for each in scraped if each.error))
+        down = {
+            address: error
+            for address, error in told.down.items()
+            if request.ids is None or address in request.ids
+        }
+        yield Page(_fitting(listing.rest(), request), (*told.errors, *listing.complaints(down)))
 
     async def _ask(self, call: Call) -> Told:
         if self._asker is None:
@@ -118,9 +110,6 @@ class Dcgm:
             if not self._sources.endpoints:
                 raise
             return Told(errors=[error])
-
-    def _by_id(self, samples: Sequence[Sample]) -> dict[str, ResourceMetrics]:
-        return {one.id: one for one in self._mapper.resources(samples, self._ctx.clock.now())}
 
     async def _scrape(self, endpoint: Endpoint, call: Call) -> Scraped:
         reader = Reader()
@@ -164,23 +153,6 @@ def _samples(families: Sequence[MetricFamily]) -> list[Sample] | None:
         raise ProviderUnavailableError("the answer is empty, as dcgm-exporter's is while it reloads")
     ours = [family for family in families if family.name.startswith(OURS)]
     return [sample for family in ours for sample in family.samples] if ours else None
-
-
-def _complaints(told: Told, heard: Container[str], request: MetricsRequest) -> tuple[PurveyorError, ...]:
-    """What servers could not tell, but for exporters that have spoken themselves."""
-    down = (
-        error
-        for address, error in told.down.items()
-        if address not in heard and (request.ids is None or address in request.ids)
-    )
-    return (*told.errors, *down)
-
-
-def _known(resources: Iterable[ResourceMetrics]) -> set[str]:
-    """The machines, and the GPUs in them, so that nobody tells of them again."""
-    return {
-        name for one in resources for name in (one.id, *(gpu.id.partition("/")[0] for gpu in one.gpus or ()))
-    }
 
 
 def _fitting(items: Iterable[ResourceMetrics], request: MetricsRequest) -> tuple[ResourceMetrics, ...]:
