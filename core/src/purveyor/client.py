@@ -442,6 +442,25 @@ class MultiProviderClient:
         source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
         return self._stream(lambda: self._registry.offering("metrics", providers), source)
 
+    # Beyond the facets
+
+    async def use(
+        self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ_SECONDS
+    ) -> T:
+        """Look at something that only one type of provider has: ``use("mon", lambda mon, call: mon.api.labels(call))``.
+
+        Args:
+            provider: Its name.
+            work: Is given the provider object and a call. It is repeated where that helps, so it must not change anything.
+            deadline: Seconds.
+        """
+        member = self._registry.get(provider)
+
+        async def one(call: Call) -> T:
+            return await work(await member.provider(), call)
+
+        return await member.gate.call("use", Effect.READ, one, deadline=self._deadline(deadline))
+
     # Below here: how
 
     def _deadline(self, seconds: float) -> float:

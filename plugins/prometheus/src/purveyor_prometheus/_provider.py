@@ -7,7 +7,16 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from purveyor.plugin import Call, Context, MetricsRequest, Page, PurveyorError, ResourceKind, ResourceMetrics
+from purveyor.plugin import (
+    Call,
+    Context,
+    MetricFamily,
+    MetricsRequest,
+    Page,
+    PurveyorError,
+    ResourceKind,
+    ResourceMetrics,
+)
 from purveyor.wire import Client
 from purveyor_prometheus._api import Api
 from purveyor_prometheus._asking import Asker, Told
@@ -104,6 +113,15 @@ class Prometheus:
         ]
         if rest or down:
             yield Page(rest, tuple(down))
+
+    async def families(self, call: Call) -> list[MetricFamily]:
+        """Everything that the targets say, as they say it, with time and address; for what the facets do not tell.
+
+        Raises:
+            PurveyorError: One of them cannot be read; the message names it.
+        """
+        told = await asyncio.gather(*(one.families(call) for one in self._scrapers))
+        return [family for each in told for family in each]
 
     async def _ask(self, request: MetricsRequest, call: Call) -> Told:
         if self._asker is None:

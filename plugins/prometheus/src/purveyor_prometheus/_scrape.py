@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -75,8 +75,10 @@ def where(target: str) -> Where:
     except ValueError:
         port = None
     if parts is None or port is None or not parts.hostname or "@" in parts.netloc:
+        shown = target.rpartition("@")[2].partition("?")[0]  # without what may be secret in it
         raise ConfigurationError(
-            "a target must look like http://10.0.0.5:9100/metrics or 10.0.0.5:9100", field="targets"
+            f"a target must look like http://10.0.0.5:9100/metrics or 10.0.0.5:9100, not {ascii(shown)[:200]}",
+            field="targets",
         )
     query = parse_qsl(parts.query, keep_blank_values=True)
     if len(dict(query)) != len(query):
@@ -161,13 +163,21 @@ class Scraper:
             PurveyorError: It cannot be read; the message names it.
         """
         self.ailing = True
-        try:
-            told = self._told(self._bounded(await self._families(call)))
-        except PurveyorError as error:
-            error.provider = error.provider or self._ctx.provider
-            raise naming(error, self.place.address) from error.__cause__
+        with self._named():
+            told = self._told(_known(await self._families(call)))
         self.ailing = False
         return told
+
+    async def families(self, call: Call) -> list[MetricFamily]:
+        """Read it once and tell all that it says, with time and address.
+
+        Raises:
+            PurveyorError: It cannot be read; the message names it.
+        """
+        with self._named():
+            found = await self._families(call)
+        now, address = self._ctx.clock.now(), self.place.address
+        return [family._replace(time=now, source=address) for family in found]
 
     async def probe(self, call: Call) -> None:
         """Return if it answers.
@@ -175,9 +185,16 @@ class Scraper:
         Raises:
             PurveyorError: It does not; the message names it.
         """
-        try:
+        with self._named():
             await self._answer(call)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors say whom they are about."""
+        try:
+            yield
         except PurveyorError as error:
+            error.provider = error.provider or self._ctx.provider
             raise naming(error, self.place.address) from error.__cause__
 
     async def _answer(self, call: Call) -> Response:
@@ -194,22 +211,16 @@ class Scraper:
     async def _families(self, call: Call) -> list[MetricFamily]:
         answer = await self._answer(call)
         content_type = answer.headers.get("content-type")
+        most = self._settings.scrape_max_samples
         if len(answer.body) <= LARGE:
-            return parse_exposition(answer.body, content_type)
-        # Limits of its own make the reader share nothing with those of the event loop.
-        limits = ExpositionLimits(body=len(answer.body), samples=self._settings.scrape_max_samples)
-        return await asyncio.to_thread(parse_exposition, answer.body, content_type, limits=limits)
-
-    def _bounded(self, families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
-        """The samples that we know, by name, each series once, if the whole is within bounds."""
-        if sum(len(family.samples) for family in families) > self._settings.scrape_max_samples:
-            raise ProtocolMismatchError(f"it has more than {self._settings.scrape_max_samples} samples")
-        found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
-        for family in families:
-            for sample in family.samples:
-                if sample.name in WANTED:
-                    found[sample.name].setdefault(sample.labels, sample)
-        return {name: list(each.values()) for name, each in found.items()}
+            families = parse_exposition(answer.body, content_type)
+        else:
+            # Limits of its own make the reader share nothing with those of the event loop.
+            limits = ExpositionLimits(body=len(answer.body), samples=most)
+            families = await asyncio.to_thread(parse_exposition, answer.body, content_type, limits=limits)
+        if sum(len(family.samples) for family in families) > most:
+            raise ProtocolMismatchError(f"it has more than {most} samples")
+        return families
 
     def _told(self, samples: Mapping[str, Sequence[Sample]]) -> Scraped:
         counters = [one for name in COUNTERS for one in samples.get(name, ())]
@@ -222,3 +233,13 @@ class Scraper:
         if not resources:
             raise ProtocolMismatchError("there is nothing of node_exporter or cAdvisor in it")
         return Scraped(resources, rates=bool(rates) or not counters)
+
+
+def _known(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
+    """The samples that we know, by name, each series once."""
+    found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
+    for family in families:
+        for sample in family.samples:
+            if sample.name in WANTED:
+                found[sample.name].setdefault(sample.labels, sample)
+    return {name: list(each.values()) for name, each in found.items()}
