@@ -21,9 +21,9 @@ _CONTEXT = ("provider", "operation", "field", "outcome", "retry_after")
 """What an error knows beside its details."""
 
 
-def dumps(value: Any) -> str:
-    """The value as JSON text, safe on every terminal."""
-    return json.dumps(plain(value), indent=2)
+def dumps(value: Any, indent: int | None = 2) -> str:
+    """The value as JSON text, safe on every terminal; all on one line without ``indent``."""
+    return json.dumps(plain(value), indent=indent)
 
 
 def plain(value: Any, *, raw: bool = False) -> Any:

@@ -100,9 +100,9 @@ class Session:
         for thing in things:
             self.out.print(thing, soft_wrap=isinstance(thing, str))
 
-    def show_json(self, value: Any) -> None:
-        """Print for programs."""
-        sys.stdout.write(dumps(value) + "\n")
+    def show_json(self, value: Any, *, indent: int | None = 2) -> None:
+        """Print for programs; without ``indent`` as one line."""
+        sys.stdout.write(dumps(value, indent) + "\n")
         sys.stdout.flush()
 
     def say(self, label: str, text: str) -> None:
