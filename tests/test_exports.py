@@ -83,7 +83,9 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
     assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("plugin", ["purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus"])
+@pytest.mark.parametrize(
+    "plugin", ["purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus", "purveyor_observer"]
+)
 def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
     code = f"import sys, {plugin}._plugin; print([n for n in {heavy} if n in sys.modules])"
@@ -98,6 +100,7 @@ def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
         "purveyor_cli",
         "purveyor_digitalocean",
         "purveyor_linode",
+        "purveyor_observer",
         "purveyor_prometheus",
         "purveyor_testing",
     ],

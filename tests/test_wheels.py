@@ -64,6 +64,7 @@ def test_the_command_says_its_version_and_finds_the_plugin(python: Path) -> None
     assert [(one["name"], one["state"]) for one in plugins["items"]] == [
         ("digitalocean", "loaded"),
         ("linode", "loaded"),
+        ("observer", "loaded"),
         ("prometheus", "loaded"),
     ]
 

@@ -33,6 +33,7 @@ from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
+from purveyor.spi.events import Observer
 from purveyor.spi.facets import CostRequest, MetricsRequest
 from purveyor.state.store import Store
 
@@ -89,7 +90,9 @@ class MultiProviderClient:
         )
         self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
         self._store = store or Store(configuration.state_dir)
-        self._cache = CatalogueCache(self._store, self._around.clock)
+        for name in configuration.observers:
+            self.observe(self._plugins.observer(name))
+        self._cache = CatalogueCache(self._store, self._around.clock, self._around.observers)
         defaults = Defaults(
             strategy=configuration.selection_policy,
             provider_type=configuration.default_provider_type,
@@ -443,6 +446,10 @@ class MultiProviderClient:
         return self._stream(lambda: self._registry.offering("metrics", providers), source)
 
     # Beyond the facets
+
+    def observe(self, observer: Observer) -> None:
+        """Tell it of every event from now on, as it happens; see :mod:`purveyor.spi.events`. It must not wait."""
+        self._around.observers.add(observer)
 
     async def use(
         self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ_SECONDS

@@ -27,6 +27,7 @@ from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo, View
 from purveyor.spi.call import Call
+from purveyor.spi.events import Observer
 
 __all__ = ["MultiProviderClient", "ViewStream"]
 
@@ -298,6 +299,9 @@ class MultiProviderClient:
         deadline: float = READ,
     ) -> ViewStream[ResourceMetrics]:
         return self._view(self._client.list_metrics(providers, kinds=kinds, deadline=deadline))
+
+    def observe(self, observer: Observer) -> None:
+        self._client.observe(observer)
 
     def use(self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ) -> T:
         return self._run(self._client.use(provider, work, deadline=deadline))
