@@ -84,7 +84,8 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
 
 
 @pytest.mark.parametrize(
-    "plugin", ["purveyor_dcgm", "purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus"]
+    "plugin",
+    ["purveyor_dcgm", "purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus", "purveyor_observer"],
 )
 def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
@@ -101,6 +102,7 @@ def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
         "purveyor_dcgm",
         "purveyor_digitalocean",
         "purveyor_linode",
+        "purveyor_observer",
         "purveyor_prometheus",
         "purveyor_testing",
     ],

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 
-from purveyor import MultiProviderClient, ResourceKind
+from purveyor import (
+    CallTimeoutError,
+    MultiProviderClient,
+    ProviderNotFoundError,
+    ProviderUnavailableError,
+    ResourceKind,
+)
 from purveyor_dcgm.sandbox import DcgmSandbox
 from purveyor_digitalocean.sandbox import DigitalOceanSandbox
 
@@ -85,3 +93,28 @@ async def test_gpus_of_many_machines_come_together_and_a_machine_without_any_say
             view = await client.list_metrics(deadline=0.5).collect()
             assert "127.0.0.1:9" in {one.id for one in view.items}
             assert set(view.failures) == {"gpus"}
+
+
+async def test_what_only_one_type_has_is_used_through_the_client_with_its_errors_and_deadlines() -> None:
+    async with exporter(NODE) as address:
+        config = {
+            "state": "memory",
+            "providers": [
+                {"name": "lab", "type": "prometheus", "config": {"targets": [address]}},
+                {"name": "gone", "type": "prometheus", "config": {"targets": ["127.0.0.1:9"]}},
+            ],
+        }
+        async with MultiProviderClient.from_config(config, health_interval=None) as client:
+            families = await client.use("lab", lambda lab, call: lab.families(call))
+            assert [one.name for one in families] == [
+                "node_memory_MemTotal_bytes",
+                "node_memory_MemAvailable_bytes",
+            ]
+            assert all(one.source == f"http://{address}/metrics" and one.time for one in families)
+            with pytest.raises(ProviderUnavailableError, match=r"127\.0\.0\.1:9") as caught:
+                await client.use("gone", lambda gone, call: gone.families(call))
+            assert (caught.value.provider, caught.value.operation) == ("gone", "use")
+            with pytest.raises(CallTimeoutError):
+                await client.use("lab", lambda _, __: asyncio.sleep(60), deadline=0.05)
+            with pytest.raises(ProviderNotFoundError):
+                await client.use("nobody", lambda _, __: asyncio.sleep(0))

@@ -65,6 +65,7 @@ def test_the_command_says_its_version_and_finds_the_plugin(python: Path) -> None
         ("dcgm", "loaded"),
         ("digitalocean", "loaded"),
         ("linode", "loaded"),
+        ("observer", "loaded"),
         ("prometheus", "loaded"),
     ]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from purveyor.model.instance import *
     from purveyor.model.metrics import *
     from purveyor.model.selection import *
+    from purveyor.model.totals import *
     from purveyor.model.values import *
     from purveyor.model.views import *
 
@@ -26,6 +27,7 @@ _HOMES = (
     "purveyor.model.instance",
     "purveyor.model.metrics",
     "purveyor.model.selection",
+    "purveyor.model.totals",
     "purveyor.model.values",
     "purveyor.model.views",
     "purveyor.client",  # last: what is not found before loads the engine
@@ -67,6 +69,7 @@ __all__ = [
     "MetricFamily",
     "MetricSeries",
     "MetricType",
+    "MetricsTotal",
     "MiB",
     "MissingCredentialsError",
     "Money",
@@ -107,6 +110,7 @@ __all__ = [
     "ValidationError",
     "View",
     "convert_unit",
+    "total_metrics",
     "units_of",
 ]
 

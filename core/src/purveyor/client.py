@@ -33,6 +33,7 @@ from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
+from purveyor.spi.events import Observer
 from purveyor.spi.facets import CostRequest, MetricsRequest
 from purveyor.state.store import Store
 
@@ -89,7 +90,9 @@ class MultiProviderClient:
         )
         self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
         self._store = store or Store(configuration.state_dir)
-        self._cache = CatalogueCache(self._store, self._around.clock)
+        for name in configuration.observers:
+            self.observe(self._plugins.observer(name))
+        self._cache = CatalogueCache(self._store, self._around.clock, self._around.observers)
         defaults = Defaults(
             strategy=configuration.selection_policy,
             provider_type=configuration.default_provider_type,
@@ -441,6 +444,29 @@ class MultiProviderClient:
 
         source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
         return self._stream(lambda: self._registry.offering("metrics", providers), source)
+
+    # Beyond the facets
+
+    def observe(self, observer: Observer) -> None:
+        """Tell it of every event from now on, as it happens; see :mod:`purveyor.spi.events`. It must not wait."""
+        self._around.observers.add(observer)
+
+    async def use(
+        self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ_SECONDS
+    ) -> T:
+        """Look at something that only one type of provider has: ``use("mon", lambda mon, call: mon.api.labels(call))``.
+
+        Args:
+            provider: Its name.
+            work: Is given the provider object and a call. It is repeated where that helps, so it must not change anything.
+            deadline: Seconds.
+        """
+        member = self._registry.get(provider)
+
+        async def one(call: Call) -> T:
+            return await work(await member.provider(), call)
+
+        return await member.gate.call("use", Effect.READ, one, deadline=self._deadline(deadline))
 
     # Below here: how
 

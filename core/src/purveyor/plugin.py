@@ -12,5 +12,6 @@ from purveyor.model.selection import *  # noqa: F403
 from purveyor.model.values import *  # noqa: F403
 from purveyor.model.views import *  # noqa: F403
 from purveyor.spi.call import *  # noqa: F403
+from purveyor.spi.events import *  # noqa: F403
 from purveyor.spi.facets import *  # noqa: F403
 from purveyor.spi.hookspecs import *  # noqa: F403

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from purveyor.model.instance import Action, Instance, InstanceSpec
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo, View
+from purveyor.spi.call import Call
+from purveyor.spi.events import Observer
 
 __all__ = ["MultiProviderClient", "ViewStream"]
 
@@ -297,6 +299,12 @@ class MultiProviderClient:
         deadline: float = READ,
     ) -> ViewStream[ResourceMetrics]:
         return self._view(self._client.list_metrics(providers, kinds=kinds, deadline=deadline))
+
+    def observe(self, observer: Observer) -> None:
+        self._client.observe(observer)
+
+    def use(self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ) -> T:
+        return self._run(self._client.use(provider, work, deadline=deadline))
 
     def _view(self, stream: AsyncViewStream[T]) -> ViewStream[T]:
         return ViewStream(self._running(), stream)

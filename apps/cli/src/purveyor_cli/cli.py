@@ -22,6 +22,7 @@ from purveyor_cli.commands.metrics import metrics
 from purveyor_cli.commands.ordering import explain
 from purveyor_cli.commands.providers import plugins, providers
 from purveyor_cli.commands.sandbox import sandbox
+from purveyor_cli.commands.scrape import scrape
 from purveyor_cli.session import Session
 from purveyor_cli.shared import Group
 
@@ -52,6 +53,7 @@ for _command in (
     explain,
     costs,
     metrics,
+    scrape,
     cache,
     sandbox,
     demo,

@@ -17,6 +17,7 @@ from purveyor.model.instance import InstanceSpec
 from purveyor.model.selection import Candidate, Explanation, Facts, Rejection
 from purveyor.policy.resolve import Catalogue, Unfit, resolve
 from purveyor.policy.selection import Strategy, find_strategy, next_in_turn, steady
+from purveyor.spi.events import ProviderPicked
 from purveyor.state.store import Store
 
 __all__ = ["Choice", "Chooser", "Defaults", "Turn", "Wish"]
@@ -134,6 +135,12 @@ class Chooser:
 
     async def take(self, choice: Choice) -> Turn:
         """Pick one of the candidates, of which there is at least one, and count it, with nobody in between."""
+        turn = await self._take(choice)
+        if self._around.observers:
+            self._around.observers.tell(ProviderPicked(strategy=choice.name, provider=turn.first.provider))
+        return turn
+
+    async def _take(self, choice: Choice) -> Turn:
         turns: list[Turn] = []
 
         def pick(served: Mapping[str, int]) -> Turn:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from purveyor.engine.observing import CallStory, Observers
 from purveyor.engine.retry import retrying
 from purveyor.model.errors import CallTimeoutError, Outcome, PurveyorError, RateLimitError
 from purveyor.model.views import ProviderHealth
@@ -44,7 +45,10 @@ class Gate:
         clock: Clock,
         chance: random.Random,
         policy: RetryPolicy,
+        *,
+        observers: Observers | None = None,
     ) -> None:
+        self._observers = Observers() if observers is None else observers
         self.health = ProviderHealth(provider=provider)
         self.inflight = 0
         self._provider = provider
@@ -78,6 +82,20 @@ class Gate:
         Raises:
             PurveyorError: Of any kind, with provider, operation and outcome filled in.
         """
+        if not self._observers:
+            return await self._carry_out(operation, effect, work, deadline, mark, policy)
+        with CallStory(self._observers, self._clock, self._provider, operation) as story:
+            return await self._carry_out(operation, effect, story.heard(work), deadline, mark, policy)
+
+    async def _carry_out(
+        self,
+        operation: str,
+        effect: Effect,
+        work: Callable[[Call], Awaitable[T]],
+        deadline: float,
+        mark: Mark | None,
+        policy: RetryPolicy | None,
+    ) -> T:
         tries = policy or self._policy
 
         async def attempt(number: int) -> T:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import attrs
 
 from purveyor.engine.gate import Gate
+from purveyor.engine.observing import Observers
 from purveyor.engine.secrets import resolve_secret
 from purveyor.model.errors import (
     NoEnabledProvidersError,
@@ -66,13 +67,14 @@ class ProviderConfig:
 
 @attrs.frozen(kw_only=True)
 class Surroundings:
-    """What comes from outside: time, chance, ids, the environment."""
+    """What comes from outside: time, chance, ids, the environment, and who observes."""
 
     clock: Clock
     random: random.Random
     ids: Callable[[], str]
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     environ: Mapping[str, str] = attrs.field(default=os.environ, repr=False)
+    observers: Observers = attrs.field(factory=Observers, repr=False)
 
 
 class Member:
@@ -81,7 +83,14 @@ class Member:
     def __init__(self, config: ProviderConfig, around: Surroundings) -> None:
         self.config = config
         self.name = config.name
-        self.gate = Gate(config.name, config.settings, around.clock, around.random, around.retry)
+        self.gate = Gate(
+            config.name,
+            config.settings,
+            around.clock,
+            around.random,
+            around.retry,
+            observers=around.observers,
+        )
         self._around = around
         self._provider: Provider | None = None
         self._building = asyncio.Lock()

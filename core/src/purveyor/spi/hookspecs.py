@@ -5,7 +5,7 @@ Hooks only register: they are called once, when a client is wired, and return fr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,14 +13,17 @@ import pluggy
 
 from purveyor.model.selection import Candidate, Facts
 from purveyor.spi.call import Context
+from purveyor.spi.events import Observer
 from purveyor.spi.facets import Provider
 
 __all__ = [
     "API_VERSION",
     "PROJECT",
+    "ObserverPlugin",
     "ProviderPlugin",
     "StrategyPlugin",
     "hookimpl",
+    "purveyor_register_observers",
     "purveyor_register_providers",
     "purveyor_register_strategies",
 ]
@@ -86,6 +89,21 @@ class StrategyPlugin:
     api_version: int = API_VERSION
 
 
+@attrs.frozen(kw_only=True)
+class ObserverPlugin:
+    """One observer, which is told what happens.
+
+    Attributes:
+        name: The entry point's name, and what ``observers`` in the configuration says.
+        factory: Makes the observer from the environment's variables, once for each client.
+        api_version: The ``API_VERSION`` that it was written for.
+    """
+
+    name: str
+    factory: Callable[[Mapping[str, str]], Observer]
+    api_version: int = API_VERSION
+
+
 @hookspec
 def purveyor_register_providers() -> Iterable[ProviderPlugin]:  # type: ignore[empty-body]
     """Offer provider types.
@@ -133,5 +151,31 @@ def purveyor_register_strategies() -> Iterable[StrategyPlugin]:  # type: ignore[
         @hookimpl
         def purveyor_register_strategies():
             return [StrategyPlugin(name="shortest_name", ranks=by_length)]
+        ```
+    """
+
+
+@hookspec
+def purveyor_register_observers() -> Iterable[ObserverPlugin]:  # type: ignore[empty-body]
+    """Offer observers.
+
+    Example:
+        ```python
+        from purveyor.plugin import CallFinished, ObserverPlugin, hookimpl
+
+
+        def slow_calls(environ):
+            limit = float(environ.get("SLOW_SECONDS", "5"))
+
+            def observer(event):
+                if isinstance(event, CallFinished) and event.seconds > limit:
+                    print(event.provider, event.operation, event.seconds)
+
+            return observer
+
+
+        @hookimpl
+        def purveyor_register_observers():
+            return [ObserverPlugin(name="slow_calls", factory=slow_calls)]
         ```
     """

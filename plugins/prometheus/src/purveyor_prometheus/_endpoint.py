@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -80,8 +80,10 @@ def where(target: str) -> Where:
     except ValueError:
         port = None
     if parts is None or port is None or not parts.hostname or "@" in parts.netloc:
+        shown = target.rpartition("@")[2].partition("?")[0]  # without what may be secret in it
         raise ConfigurationError(
-            "a target must look like http://10.0.0.5:9100/metrics or 10.0.0.5:9100", field="targets"
+            f"a target must look like http://10.0.0.5:9100/metrics or 10.0.0.5:9100, not {ascii(shown)[:200]}",
+            field="targets",
         )
     query = parse_qsl(parts.query, keep_blank_values=True)
     if len(dict(query)) != len(query):
@@ -142,13 +144,21 @@ class Endpoint:
             PurveyorError: It cannot be read, or one of these two refused it; the message names it.
         """
         self.ailing = True
-        try:
-            found = make(self._bounded(await self._parsed(await self._answer(call), parse)))
-        except PurveyorError as error:
-            error.provider = error.provider or self._ctx.provider
-            raise naming(error, self.place.address) from error.__cause__
+        with self._named():
+            found = make(await self._families(call, parse))
         self.ailing = False
         return found
+
+    async def families(self, call: Call) -> list[MetricFamily]:
+        """Read it once and tell all that it says, with time and address.
+
+        Raises:
+            PurveyorError: It cannot be read; the message names it.
+        """
+        with self._named():
+            found = await self._families(call, parse_exposition)
+        now, address = self._ctx.clock.now(), self.place.address
+        return [family._replace(time=now, source=address) for family in found]
 
     async def probe(self, call: Call) -> None:
         """Return if it answers.
@@ -156,9 +166,16 @@ class Endpoint:
         Raises:
             PurveyorError: It does not; the message names it.
         """
-        try:
+        with self._named():
             await self._answer(call)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors say whom they are about."""
+        try:
+            yield
         except PurveyorError as error:
+            error.provider = error.provider or self._ctx.provider
             raise naming(error, self.place.address) from error.__cause__
 
     async def _answer(self, call: Call) -> Response:
@@ -172,15 +189,15 @@ class Endpoint:
             params=self.place.params,
         )
 
-    async def _parsed(self, answer: Response, parse: Parse) -> Sequence[MetricFamily]:
+    async def _families(self, call: Call, parse: Parse) -> Sequence[MetricFamily]:
+        answer = await self._answer(call)
         content_type = answer.headers.get("content-type")
         if len(answer.body) <= LARGE:
-            return parse(answer.body, content_type)
-        # Limits of its own make the reader share nothing with those of the event loop.
-        limits = ExpositionLimits(body=len(answer.body), samples=self._max_samples)
-        return await asyncio.to_thread(partial(parse, answer.body, content_type, limits=limits))
-
-    def _bounded(self, families: Sequence[MetricFamily]) -> Sequence[MetricFamily]:
+            families = parse(answer.body, content_type)
+        else:
+            # Limits of its own make the reader share nothing with those of the event loop.
+            limits = ExpositionLimits(body=len(answer.body), samples=self._max_samples)
+            families = await asyncio.to_thread(partial(parse, answer.body, content_type, limits=limits))
         if sum(len(family.samples) for family in families) > self._max_samples:
             raise ProtocolMismatchError(f"it has more than {self._max_samples} samples")
         return families

@@ -20,6 +20,7 @@ PLUGIN = ProviderPlugin(
     config_type=Settings,
     facets=frozenset({"metrics"}),
     capabilities=frozenset({"containers", "hosts", "promql", "scrape"}),
+    sandbox="purveyor_prometheus.sandbox:PrometheusSandbox",
 )
 
 

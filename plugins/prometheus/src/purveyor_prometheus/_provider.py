@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 
-from purveyor.plugin import Call, Context, MetricsRequest, Page, PurveyorError, ResourceKind, ResourceMetrics
+from purveyor.plugin import (
+    Call,
+    Context,
+    MetricFamily,
+    MetricsRequest,
+    Page,
+    PurveyorError,
+    ResourceKind,
+    ResourceMetrics,
+)
 from purveyor_prometheus._asking import Asker, Told
 from purveyor_prometheus._config import Settings
 from purveyor_prometheus._mapping import Key, Measured, Places, merged, resource
@@ -80,6 +90,15 @@ class Prometheus:
         ]
         if rest or down:
             yield Page(rest, tuple(down))
+
+    async def families(self, call: Call) -> list[MetricFamily]:
+        """Everything that the targets say, as they say it, with time and address; for what the facets do not tell.
+
+        Raises:
+            PurveyorError: One of them cannot be read; the message names it.
+        """
+        told = await asyncio.gather(*(one.families(call) for one in self._sources.endpoints))
+        return [family for each in told for family in each]
 
     async def _ask(self, request: MetricsRequest, call: Call) -> Told:
         if self._asker is None:

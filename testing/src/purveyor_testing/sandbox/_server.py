@@ -128,6 +128,7 @@ async def _read(request: web.BaseRequest) -> Call:
         method=request.method,
         path=request.rel_url.raw_path,
         query=dict(request.rel_url.query),
+        query_string=request.rel_url.raw_query_string,
         headers=request.headers,
         body=await request.read(),
     )

@@ -78,8 +78,8 @@ def _single(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def wrong_types(answer: Answer, row: int | None, fields: list[str] | None) -> Answer:
-    """One row of a list (the middle one unless told), or the single object, with wrong JSON types."""
-    if not answer.body:
+    """One row of a list (the middle one unless told), or the single object, with wrong JSON types; text stays as it is."""
+    if not answer.body or "json" not in answer.headers.get("Content-Type", ""):
         return answer
     value = json.loads(answer.body)
     lists = [value] if isinstance(value, list) else [one for one in value.values() if isinstance(one, list)]
