@@ -6,6 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
@@ -176,8 +178,8 @@ class Scraper:
         """
         with self._named():
             found = await self._families(call)
-        now, address = self._ctx.clock.now(), self.place.address
-        return [family._replace(time=now, source=address) for family in found]
+        now = self._ctx.clock.now()
+        return [family._replace(time=now) for family in found]
 
     async def probe(self, call: Call) -> None:
         """Return if it answers.
@@ -213,11 +215,12 @@ class Scraper:
         content_type = answer.headers.get("content-type")
         most = self._settings.scrape_max_samples
         if len(answer.body) <= LARGE:
-            families = parse_exposition(answer.body, content_type)
+            families = parse_exposition(answer.body, content_type, source=self.place.address)
         else:
             # Limits of its own make the reader share nothing with those of the event loop.
             limits = ExpositionLimits(body=len(answer.body), samples=most)
-            families = await asyncio.to_thread(parse_exposition, answer.body, content_type, limits=limits)
+            read = partial(parse_exposition, limits=limits, source=self.place.address)
+            families = await asyncio.to_thread(read, answer.body, content_type)
         if sum(len(family.samples) for family in families) > most:
             raise ProtocolMismatchError(f"it has more than {most} samples")
         return families
@@ -238,8 +241,7 @@ class Scraper:
 def _known(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
     """The samples that we know, by name, each series once."""
     found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
-    for family in families:
-        for sample in family.samples:
-            if sample.name in WANTED:
-                found[sample.name].setdefault(sample.labels, sample)
+    for sample in chain.from_iterable(family.samples for family in families):
+        if sample[0] in WANTED:
+            found[sample.name].setdefault(sample.labels, sample)
     return {name: list(each.values()) for name, each in found.items()}
