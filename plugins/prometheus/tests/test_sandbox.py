@@ -24,9 +24,9 @@ from purveyor.plugin import (
     ValidationError,
 )
 from purveyor_prometheus import parse_exposition
-from purveyor_prometheus._plugin import build
 from purveyor_prometheus._config import Settings
 from purveyor_prometheus._mapping import AMOUNTS
+from purveyor_prometheus._plugin import build
 from purveyor_prometheus._queries import QUERIES, prepared
 from purveyor_prometheus.sandbox import PrometheusSandbox
 from purveyor_prometheus.sandbox._evaluation import change

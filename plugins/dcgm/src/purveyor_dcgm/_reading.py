@@ -38,7 +38,12 @@ class Reader:
         self.cut = False
 
     def __call__(
-        self, data: bytes, content_type: str | None = None, *, limits: ExpositionLimits = _DEFAULT
+        self,
+        data: bytes,
+        content_type: str | None = None,
+        *,
+        limits: ExpositionLimits = _DEFAULT,
+        source: str = "",
     ) -> Sequence[MetricFamily]:
         """The families of the document.
 
@@ -46,7 +51,7 @@ class Reader:
             ProtocolMismatchError: There is nothing of dcgm-exporter in it that can be read.
         """
         try:
-            return parse_exposition(data, content_type, limits=limits)
+            return parse_exposition(data, content_type, limits=limits, source=source)
         except ProtocolMismatchError as error:
             if error.details.get("line") is None:
                 raise  # another format, or too large

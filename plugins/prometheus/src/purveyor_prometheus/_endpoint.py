@@ -40,7 +40,12 @@ class Parse(Protocol):
     """Reads a document as ``parse_exposition`` does."""
 
     def __call__(
-        self, data: bytes, content_type: str | None = None, *, limits: ExpositionLimits = ...
+        self,
+        data: bytes,
+        content_type: str | None = None,
+        *,
+        limits: ExpositionLimits = ...,
+        source: str = ...,
     ) -> Sequence[MetricFamily]:
         """The families of one document."""
 
@@ -157,8 +162,8 @@ class Endpoint:
         """
         with self._named():
             found = await self._families(call, parse_exposition)
-        now, address = self._ctx.clock.now(), self.place.address
-        return [family._replace(time=now, source=address) for family in found]
+        now = self._ctx.clock.now()
+        return [family._replace(time=now) for family in found]
 
     async def probe(self, call: Call) -> None:
         """Return if it answers.
@@ -193,11 +198,12 @@ class Endpoint:
         answer = await self._answer(call)
         content_type = answer.headers.get("content-type")
         if len(answer.body) <= LARGE:
-            families = parse(answer.body, content_type)
+            families = parse(answer.body, content_type, source=self.place.address)
         else:
             # Limits of its own make the reader share nothing with those of the event loop.
             limits = ExpositionLimits(body=len(answer.body), samples=self._max_samples)
-            families = await asyncio.to_thread(partial(parse, answer.body, content_type, limits=limits))
+            read = partial(parse, limits=limits, source=self.place.address)
+            families = await asyncio.to_thread(read, answer.body, content_type)
         if sum(len(family.samples) for family in families) > self._max_samples:
             raise ProtocolMismatchError(f"it has more than {self._max_samples} samples")
         return families

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import attrs
 
@@ -97,8 +98,7 @@ class Scraper:
 def _wanted(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
     """The samples that we know, by name, each series once."""
     found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
-    for family in families:
-        for sample in family.samples:
-            if sample.name in WANTED:
-                found[sample.name].setdefault(sample.labels, sample)
+    for sample in chain.from_iterable(family.samples for family in families):
+        if sample[0] in WANTED:
+            found[sample.name].setdefault(sample.labels, sample)
     return {name: list(each.values()) for name, each in found.items()}
