@@ -169,9 +169,9 @@ async def peer(targets: Sequence[str]) -> float:
 def tell(what: str, times: Sequence[tuple[float, float]], hosts: int) -> float:
     """One line; the medians of the rounds after the first. The processor's seconds are what is left of a busy machine."""
     usual, worked = (statistics.median(column) for column in zip(*times[1:], strict=True))
-    each = worked / hosts * 1e3
     print(
-        f"{what:30} first {times[0][0]:6.3f} s, then {usual:6.3f} s, of the processor {worked:6.3f} s: {each:.2f} ms a host"
+        f"{what:28} first {times[0][0]:6.3f} s (processor {times[0][1]:6.3f}), then {usual:6.3f} s "
+        f"(processor {worked:6.3f}): {worked / hosts * 1e3:.2f} ms a host"
     )
     return worked
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import compress, filterfalse, repeat
 from operator import getitem, itemgetter, ne
-from sys import intern
 from typing import Any
 
 import attrs
@@ -116,7 +115,7 @@ class PlainReader:
         self._layouts: dict[object, _Layout] = {}
         self._sizes: dict[object, int] = {}
         self._labels: dict[str, Labels] = {}
-        self._fragments: dict[str, str] = {}
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], _Shape] = {}
         self._lock = threading.Lock()
 
@@ -155,7 +154,7 @@ class PlainReader:
                 self._kept -= self._sizes.pop(oldest)
                 del self._layouts[oldest]
             if len(self._labels) > LABELS_KEPT:
-                self._labels, self._fragments = {}, {}
+                self._labels, self._names = {}, {}
         return layout, values
 
     def _new_layout(self, lines: Sequence[str]) -> tuple[_Layout, Sequence[str]]:
@@ -170,7 +169,7 @@ class PlainReader:
         series, values = _cut(compress(lines, are_samples))
         names, its_labels = self._series(series)
         shape = self._shape(notes, names)
-        heads = [intern(f"{one} ") for one in series]
+        heads = [f"{one} " for one in series]
         return _Layout(are_samples, heads, its_labels, *shape), values
 
     def _shape(self, notes: tuple[str, ...], names: tuple[str, ...]) -> _Shape:
@@ -212,23 +211,26 @@ class PlainReader:
             raise _NotPlainError
         known = self._labels
         known[""] = _NO_LABELS
-        unknown = {inside: f",{inside}".split('"') for inside in {*insides} - known.keys()}
-        _learn(unknown.values(), self._fragments)
-        for inside, parts in unknown.items():
-            known[inside] = self._new_labels(inside, parts)
+        for inside in {*insides} - known.keys():
+            known[inside] = self._new_labels(inside)
         return names, [known[inside] for inside in insides]
 
-    def _new_labels(self, inside: str, parts: Sequence[str]) -> Labels:
-        """Labels as they stand behind the opening brace, and the same cut at the quotes: names, values, and ``}``."""
+    def _new_labels(self, inside: str) -> Labels:
+        """Labels as they stand behind the opening brace."""
         if len(inside) > LONGEST_SERIES_KEPT:
             raise _NotPlainError
+        parts = f",{inside}".split(
+            '"'
+        )  # in turns what stands before a value, and the value; at the end a brace
         if "\\" in inside or len(inside) > self._limits.label_length or parts[-1] != "}":
             return self._odd_labels(inside)
-        name_of = self._fragments
-        found = Labels({name_of[part]: value for part, value in zip(parts[:-1:2], parts[1::2])})  # noqa: B905
-        if len(found) * 2 + 1 != len(parts) or len(found) > self._limits.labels:
+        fragments = tuple(parts[:-1:2])
+        names = self._names.get(fragments)
+        if names is None:
+            names = self._names[fragments] = _label_names(fragments)
+        if len(names) * 2 + 1 != len(parts) or len(names) > self._limits.labels:
             raise _NotPlainError
-        return found
+        return Labels(zip(names, parts[1::2], strict=True))
 
     def _odd_labels(self, inside: str) -> Labels:
         if inside[-1] != "}":
@@ -244,12 +246,13 @@ def _key(lines: Sequence[str]) -> object:
     return tuple([line.rpartition(" ")[0] for line in lines[:: len(lines) // _WORTH_IT or 1]])
 
 
-def _learn(cut: Iterable[Sequence[str]], fragments: dict[str, str]) -> None:
-    """Remember each ``,name=`` by the name that it stands for."""
-    for part in {part for parts in cut for part in parts[:-1:2]} - fragments.keys():
-        name = part[1:-1]
-        if part == f",{name}=" and LABEL_NAME.fullmatch(name) and name != "__name__":
-            fragments[part] = name
+def _label_names(fragments: Sequence[str]) -> tuple[str, ...]:
+    """The names in what stands between the values of labels, which is ``,name=`` each."""
+    names = tuple([part[1:-1] for part in fragments])
+    good = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
+    if not good or [f",{name}=" for name in names] != [*fragments] or len({*names}) < len(names):
+        raise _NotPlainError
+    return names
 
 
 def _cut(lines: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
