@@ -120,7 +120,7 @@ async def test_both_give_the_same_for_everything_that_the_plugin_asks_and_more(t
             mine, real = told(ours), told(theirs)
             assert mine.keys() == real.keys(), promql
             for series, value in real.items():
-                near = math.inf if promql.startswith("delta") else abs(value) * 0.05 + 1e-6
+                near = math.inf if promql.startswith("delta") else abs(value) * 0.1 + 1e-6
                 assert mine[series] == pytest.approx(value, abs=near), (promql, series)
         for promql in REFUSED:
             kinds = []
@@ -136,5 +136,5 @@ async def test_both_give_the_same_for_everything_that_the_plugin_asks_and_more(t
         assert errors == []
         assert mine.keys() == real.keys()
         for name, one in real.items():
-            assert mine[name].cpu_used == pytest.approx(one.cpu_used, rel=0.05)
+            assert mine[name].cpu_used == pytest.approx(one.cpu_used, rel=0.1)
             assert mine[name].memory_used == pytest.approx(one.memory_used, rel=0.01)

@@ -56,7 +56,7 @@ class _NotPlainError(Exception):
 
 @attrs.frozen(eq=False)
 class _Layout:
-    """What stays the same while only the numbers change.
+    """What stays the same while only the numbers change: in tuples, since the garbage collector leaves those of texts alone.
 
     Attributes:
         are_samples: Which lines are samples; the others are notes.
@@ -68,8 +68,8 @@ class _Layout:
         cuts: Where the samples of each family begin and end.
     """
 
-    are_samples: Sequence[bool]
-    heads: Sequence[str]
+    are_samples: tuple[bool, ...]
+    heads: tuple[str, ...]
     labels: Sequence[Labels]
     notes: tuple[str, ...]
     names: Sequence[str]
@@ -99,7 +99,7 @@ class _Layout:
         if len(lines) != len(self.are_samples) or self.pick_notes(lines) != self.notes:
             return None
         samples = self.pick_samples(lines)
-        if list(map(getitem, samples, self.before_values)) != self.heads:
+        if tuple(map(getitem, samples, self.before_values)) != self.heads:
             return None
         return list(map(getitem, samples, self.behind_heads))
 
@@ -159,7 +159,7 @@ class PlainReader:
 
     def _new_layout(self, lines: Sequence[str]) -> tuple[_Layout, Sequence[str]]:
         # Comments and blank lines sort below "$", names and braces above it.
-        are_samples = [line >= "$" for line in lines]
+        are_samples = tuple([line >= "$" for line in lines])
         notes = tuple([line for line in lines if line < "$"])
         count = len(lines) - len(notes)
         if self._dialect is Dialect.OPENMETRICS and "# EOF" not in lines[-1 if lines[-1] else -2 :]:
@@ -169,7 +169,7 @@ class PlainReader:
         series, values = _cut(compress(lines, are_samples))
         names, its_labels = self._series(series)
         shape = self._shape(notes, names)
-        heads = [f"{one} " for one in series]
+        heads = tuple([f"{one} " for one in series])
         return _Layout(are_samples, heads, its_labels, *shape), values
 
     def _shape(self, notes: tuple[str, ...], names: tuple[str, ...]) -> _Shape:

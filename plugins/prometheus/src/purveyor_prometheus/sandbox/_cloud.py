@@ -7,12 +7,8 @@ from typing import ClassVar
 import attrs
 
 from purveyor_prometheus.sandbox._behaviour import Behaviour
-from purveyor_prometheus.sandbox._machine import (
-    Machine,
-    container_families,
-    host_families,
-    make_machine,
-)
+from purveyor_prometheus.sandbox._exporters import container_families, host_families
+from purveyor_prometheus.sandbox._machine import Machine, make_machine
 from purveyor_prometheus.sandbox._queries import Queries
 from purveyor_prometheus.sandbox._world import Storage, Target
 from purveyor_testing.sandbox import Answer, Call, Refusal, Route, Sandbox, Why
