@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from purveyor.model.catalog import *
     from purveyor.model.errors import *
     from purveyor.model.instance import *
+    from purveyor.model.intent import *
     from purveyor.model.metrics import *
     from purveyor.model.selection import *
     from purveyor.model.values import *
@@ -24,6 +25,7 @@ _HOMES = (
     "purveyor.model.catalog",
     "purveyor.model.errors",
     "purveyor.model.instance",
+    "purveyor.model.intent",
     "purveyor.model.metrics",
     "purveyor.model.selection",
     "purveyor.model.values",
@@ -48,8 +50,11 @@ __all__ = [
     "CostReport",
     "CredentialReport",
     "CredentialsError",
+    "Doubt",
     "Exemplar",
     "Explanation",
+    "Finding",
+    "FindingKind",
     "GiB",
     "GpuMetrics",
     "Health",
@@ -59,6 +64,9 @@ __all__ = [
     "InstanceSpec",
     "InstanceStatus",
     "InsufficientResourcesError",
+    "Intent",
+    "IntentNotFoundError",
+    "IntentState",
     "InvalidActionError",
     "InvalidCredentialsError",
     "Invoice",
@@ -92,6 +100,7 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "Raw",
+    "Reconciliation",
     "Region",
     "Rejection",
     "ResourceBusyError",

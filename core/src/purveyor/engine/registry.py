@@ -26,8 +26,8 @@ from purveyor.model.values import Secret
 from purveyor.model.views import ProviderInfo
 from purveyor.policy.retry import RetryPolicy
 from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
-from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Metrics, Provider
-from purveyor.spi.hookspecs import ProviderPlugin
+from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Marks, Metrics, Provider
+from purveyor.spi.hookspecs import Marking, ProviderPlugin
 
 __all__ = ["Member", "ProviderConfig", "Registry", "Surroundings"]
 
@@ -66,11 +66,19 @@ class ProviderConfig:
 
 @attrs.frozen(kw_only=True)
 class Surroundings:
-    """What comes from outside: time, chance, ids, the environment."""
+    """What comes from outside: time, chance, ids, the host, the environment.
+
+    Attributes:
+        host: What tells this host from others.
+        boot: What tells this run of it from earlier ones, in each of which monotonic seconds can be compared; empty
+            where nothing does.
+    """
 
     clock: Clock
     random: random.Random
     ids: Callable[[], str]
+    host: str = "here"
+    boot: str = ""
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     environ: Mapping[str, str] = attrs.field(default=os.environ, repr=False)
 
@@ -103,6 +111,18 @@ class Member:
         configured = self.config.settings.visibility_grace
         declared = self.config.plugin.visibility_grace if self.config.plugin else 0.0
         return declared if configured is None else configured
+
+    @property
+    def late_commit_bound(self) -> float:
+        """Seconds after which a request that timed out surely has no effect any more."""
+        configured = self.config.settings.late_commit_bound
+        declared = self.config.plugin.late_commit_bound if self.config.plugin else 0.0
+        return declared if configured is None else configured
+
+    @property
+    def marking(self) -> Marking:
+        """How its machines are found again."""
+        return self.config.plugin.marking if self.config.plugin else Marking.TAG
 
     @property
     def info(self) -> ProviderInfo:
@@ -151,6 +171,10 @@ class Member:
     async def metrics(self) -> Metrics:
         """What is in use."""
         return cast("Metrics", await self._facet("metrics"))
+
+    async def marks(self) -> Marks:
+        """What it keeps of marks."""
+        return cast("Marks", await self._facet("marks"))
 
     async def aclose(self) -> None:
         """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
