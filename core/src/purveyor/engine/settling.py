@@ -14,6 +14,7 @@ from purveyor.model.errors import (
     CallTimeoutError,
     InstanceNotFoundError,
     Outcome,
+    PermissionDeniedError,
     PurveyorError,
     UncertainOutcomeError,
 )
@@ -268,7 +269,12 @@ class Settler:
         async def work(call: Call) -> None:
             await (await member.marks()).remove_mark(mark, call)
 
-        await member.gate.call("remove_mark", Effect.IDEMPOTENT, work, deadline=deadline)
+        try:
+            await member.gate.call("remove_mark", Effect.IDEMPOTENT, work, deadline=deadline)
+        except PermissionDeniedError:
+            _log.debug(
+                "%s: the token may not remove the mark of %s, which is harmless", member.name, intent.name
+            )
         await hold.move(marked=False)
 
     async def _delete(self, member: Member, bare: str, deadline: float) -> None:

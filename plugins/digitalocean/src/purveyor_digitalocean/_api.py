@@ -97,6 +97,16 @@ class Api:
         if response.body:
             raise response.mismatch("a deletion is answered without a body")
 
+    async def delete_tag(self, call: Call, name: str) -> None:
+        """Delete a tag, which an account keeps when nothing carries it any more."""
+        await self._client.request(
+            call,
+            "DELETE",
+            f"/v2/tags/{name}",
+            operation="remove_mark",
+            effect=Effect.IDEMPOTENT,
+        )
+
     async def act(self, call: Call, droplet_id: str, effect: Effect, body: Mapping[str, Any]) -> None:
         """Start an action on one droplet."""
         response = await self._client.request(

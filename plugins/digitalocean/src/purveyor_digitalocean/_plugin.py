@@ -17,7 +17,7 @@ PLUGIN = ProviderPlugin(
     name="digitalocean",
     factory=build,
     config_type=Settings,
-    facets=frozenset({"compute", "catalog", "credentials", "billing"}),
+    facets=frozenset({"compute", "catalog", "credentials", "billing", "marks"}),
     capabilities=frozenset(
         {
             "backups",

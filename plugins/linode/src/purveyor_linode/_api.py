@@ -85,6 +85,20 @@ class Api:
         )
         read_one(response, _ANYTHING)
 
+    async def has_label(self, call: Call, label: str) -> bool:
+        """Whether a Linode is listed under a label."""
+        query = {"page": 1, "page_size": decoding.LINODES.per_page or 25}
+        response = await self._get(
+            call, "create_instance", "/linode/instances", query, only={"label": label}, group="lists"
+        )
+        return bool(read_list(response, decoding.LINODES).rows)
+
+    async def delete_tag(self, call: Call, label: str) -> None:
+        """Delete a tag, which an account keeps when nothing carries it any more."""
+        await self._client.request(
+            call, "DELETE", f"/tags/{label}", operation="remove_mark", effect=Effect.IDEMPOTENT
+        )
+
     async def act(
         self, call: Call, linode_id: str, effect: Effect, deed: str, body: Mapping[str, Any]
     ) -> None:

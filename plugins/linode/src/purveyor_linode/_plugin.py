@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purveyor.plugin import Context, Provider, ProviderPlugin, hookimpl
+from purveyor.plugin import Context, Marking, Provider, ProviderPlugin, hookimpl
 from purveyor_linode._config import BASE_URL, Settings
 
 
@@ -17,7 +17,7 @@ PLUGIN = ProviderPlugin(
     name="linode",
     factory=build,
     config_type=Settings,
-    facets=frozenset({"compute", "catalog", "credentials", "billing"}),
+    facets=frozenset({"compute", "catalog", "credentials", "billing", "marks"}),
     capabilities=frozenset(
         {
             "backups",
@@ -38,6 +38,8 @@ PLUGIN = ProviderPlugin(
     # No lag of the lists has been reported: both are caution, for answers that were lost.
     visibility_grace=60.0,
     late_commit_bound=90.0,
+    # Labels are unique in an account: a create that is sent again is refused once the first has made its Linode.
+    marking=Marking.NAME,
     sandbox="purveyor_linode.sandbox:LinodeSandbox",
 )
 
