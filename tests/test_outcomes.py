@@ -105,7 +105,7 @@ async def test_until_a_doubt_is_settled_nobody_else_is_asked(fault: str) -> None
 
 @pytest.mark.parametrize("fault", [fault for fault in DOUBTS if fault != "late_effect"])
 async def test_a_doubt_that_is_settled_leaves_exactly_one_machine(fault: str) -> None:
-    async with two_accounts(late_commit_bound=0, visibility_grace=0) as (client, a, b):
+    async with two_accounts(timeout=1, late_commit_bound=0, visibility_grace=0) as (client, a, b):
         a.fault(fault, **CREATE, times=None, **DOUBTS[fault])
         result = await client.provision(SPEC)
         assert made(a) + made(b) == 1

@@ -38,7 +38,7 @@ def real_around(world: World):
     from purveyor.spi.call import LoopClock
 
     around = World.around(world)
-    return lambda: attrs.evolve(around, clock=LoopClock())
+    return lambda **_: attrs.evolve(around, clock=LoopClock())
 
 
 def public(of: type) -> dict[str, inspect.Signature]:

@@ -379,7 +379,7 @@ class ProviderConformance:
     @pytest.mark.parametrize("fault", [fault for fault in DOUBTS if fault != "late_effect"])
     async def test_6_5_a_lost_answer_makes_one_machine_all_the_same(self, fault: str) -> None:
         """It is found by its mark, or surely does not exist and is made then."""
-        async with self.cloud() as cloud, self.client(cloud) as client:
+        async with self.cloud() as cloud, self.client(cloud, timeout=1) as client:
             cloud.fault(fault, method=self.create[0], path=self.create[1], times=1, **DOUBTS[fault])
             made = await client.provision(self.spec, key="once")
             again = await client.provision(self.spec, key="once")

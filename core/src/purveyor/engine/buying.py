@@ -99,13 +99,15 @@ class Buyer:
         """The right to work on the intent, or the intent if it is through; waits for whoever works on it now."""
         opened, clock = search.opened, self._around.clock
         while True:
-            if isinstance(opened, Hold):
-                return opened
-            if opened.state.owns_machine or opened.state is IntentState.DELETED:
+            if isinstance(opened, Hold) or opened.state.came_to_an_end:
                 return opened
             hold = await self._journal.take(opened)
-            if hold is not None:
+            if hold is not None and hold.intent.state is opened.state:
                 return hold
+            if hold is not None:  # it was brought on before it could be taken
+                await hold.release()
+                opened = await search.reopen()
+                continue
             if clock.monotonic() + _POLL_SECONDS >= search.deadline:
                 busy = ConflictError("another process works on this key and has not come to an end")
                 raise uncertain(opened, busy)

@@ -134,7 +134,8 @@ class Settler:
 
         Only what a walk sees that began late enough counts, and only twice over.
         """
-        sure = hold.intent.quiet_after + member.late_commit_bound + member.visibility_grace
+        lasting = member.config.settings.timeout + member.late_commit_bound + member.visibility_grace
+        sure = hold.intent.quiet_after + lasting
         left = max(0.0, sure - self._around.clock.monotonic())
         found = await self._machines(hold.intent, member, deadline)
         if not found and left <= 0:

@@ -57,6 +57,11 @@ class IntentState(Enum):
         return self in {IntentState.CONFIRMED, IntentState.ADOPTED}
 
     @property
+    def came_to_an_end(self) -> bool:
+        """Whether the intent has had its machine, so that its key makes no other."""
+        return self.owns_machine or self is IntentState.DELETED
+
+    @property
     def doubtful(self) -> bool:
         """Whether a machine may exist that is not known."""
         return self in {IntentState.SENT, IntentState.UNKNOWN}
