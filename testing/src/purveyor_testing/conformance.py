@@ -403,7 +403,7 @@ class ProviderConformance:
         async with self.cloud() as cloud, self.client(cloud) as client:
             await client.provision(self.spec, count=3)
             method, path = self.listing or ("GET", self.create[1])
-            cloud.fault("wrong_types", method=method, path=path, row=1)
+            cloud.fault("wrong_types", method=method, path=path, row=1, times=None)
             view = await client.list_instances().collect()
             assert len(view.items) == 2
             assert isinstance(view.failures["it"], ProtocolMismatchError)
