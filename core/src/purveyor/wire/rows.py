@@ -120,16 +120,20 @@ async def only(walk: Walk[R], keep: Callable[[R], bool]) -> Walk[R]:
             )
 
 
-def unique(walk: Walk[R], key: Callable[[R], Hashable]) -> Walk[R]:
+async def unique(walk: Walk[R], key: Callable[[R], Hashable]) -> Walk[R]:
     """Each row once: rows move from page to page while others come and go."""
     seen: set[Hashable] = set()
-
-    def is_new(row: R) -> bool:
-        known = len(seen)
-        seen.add(key(row))
-        return len(seen) > known
-
-    return only(walk, is_new)
+    async with aclosing(walk):
+        async for fetched in walk:
+            rows: list[Row[R]] = []
+            for row in fetched.rows:
+                if isinstance(row, tuple):
+                    name = key(row[0])
+                    if name in seen:
+                        continue
+                    seen.add(name)
+                rows.append(row)
+            yield Fetched(rows)
 
 
 def has_tag(row: _Tagged, tag: str) -> bool:

@@ -82,7 +82,7 @@ def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
         provider=provider,
         id=str(droplet.id),
         name=droplet.name or "",
-        status=STATUSES.get(droplet.status, InstanceStatus.UNKNOWN),
+        status=STATUSES.get(droplet.status, _UNKNOWN),
         busy=droplet.locked is True,
         plan=droplet.size_slug or size.slug,
         image=image.slug or (str(image.id) if image.id else None),
@@ -216,6 +216,7 @@ def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
     )
 
 
+_UNKNOWN = InstanceStatus.UNKNOWN
 _NO_SIZE, _NAMELESS, _NO_NETWORKS = rows.DropletSize(), rows.Named(), rows.Networks()
 
 

@@ -76,7 +76,7 @@ GPUS: tuple[tuple[str, str], ...] = (
 ONE_CLICK = "One-Click"
 """What the labels of scripts that are marketplace apps hold."""
 
-_PRIVATE = re.compile(r"192\.168\.|10\.|172\.(?:1[6-9]|2\d|3[01])\.")
+_PRIVATE = "192.168.", "10.", *(f"172.{number}." for number in range(16, 32))
 _DISTRIBUTION = re.compile(r"linode/([a-z]+(?:-[a-z]+)*)(\d+(?:\.\d+)?)?(?:lts)?")
 _BILLED = re.compile(r"(?P<product>.+?) - .+ \((?P<id>\d+)\)")
 _UNKNOWN = InstanceStatus.UNKNOWN, False
@@ -233,10 +233,11 @@ _NO_SPECS, _NO_PRICE = rows.Specs(), rows.Price()
 
 def _by_kind(found: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Public and private addresses; their order says nothing."""
-    if not any(map(_PRIVATE.match, found)):
-        return found, ()
-    private = tuple(address for address in found if _PRIVATE.match(address))
-    return tuple(address for address in found if address not in private), private
+    public: list[str] = []
+    private: list[str] = []
+    for address in found:
+        (private if address.startswith(_PRIVATE) else public).append(address)
+    return tuple(public), tuple(private)
 
 
 def _region_prices(found: Iterable[rows.RegionPrice]) -> tuple[tuple[str, Money], ...]:
