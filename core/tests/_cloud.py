@@ -188,10 +188,10 @@ class FakeProvider:
     ) -> Any:
         cloud = self.cloud
         waiting = cloud.faults[operation]
-        fault = cloud.always.get(operation, Fault())
-        if waiting and waiting[0].page == page:
-            fault = waiting.pop(0)
         async with self.ctx.exchange(call, operation.partition("_")[0], effect) as exchange:
+            fault = cloud.always.get(operation, Fault())
+            if waiting and waiting[0].page == page:
+                fault = waiting.pop(0)
             cloud.asked.append(operation)
             cloud.times.append(self.ctx.clock.monotonic())
             cloud.under_way += 1
@@ -395,8 +395,8 @@ class World:
         plain = frozenset({"compute", "catalog"})
         facets = {"fake": ALL_FACETS, "plain": plain, "named": plain, "token": plain}
         marking = {"named": Marking.NAME, "token": Marking.TOKEN}
-        plugins = [
-            ProviderPlugin(
+        self.plugins = {
+            name: ProviderPlugin(
                 name=name,
                 factory=self._build,
                 config_type=Settings,
@@ -406,8 +406,8 @@ class World:
                 marking=marking.get(name, Marking.TAG),
             )
             for name in facets
-        ]
-        module(module_name, lambda: plugins)
+        }
+        module(module_name, lambda: list(self.plugins.values()))
         self.entries = [entry(name, module_name) for name in facets]
         self._ids = itertools.count()
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from purveyor.model.account import *
     from purveyor.model.catalog import *
     from purveyor.model.errors import *
+    from purveyor.model.guards import *
     from purveyor.model.instance import *
     from purveyor.model.intent import *
     from purveyor.model.metrics import *
@@ -24,6 +25,7 @@ _HOMES = (
     "purveyor.model.account",
     "purveyor.model.catalog",
     "purveyor.model.errors",
+    "purveyor.model.guards",
     "purveyor.model.instance",
     "purveyor.model.intent",
     "purveyor.model.metrics",
@@ -40,6 +42,10 @@ __all__ = [
     "App",
     "Attempt",
     "Balance",
+    "BlockReport",
+    "BlockScope",
+    "BreakerPhase",
+    "BreakerReport",
     "CallTimeoutError",
     "Candidate",
     "CapacityError",
@@ -57,6 +63,7 @@ __all__ = [
     "FindingKind",
     "GiB",
     "GpuMetrics",
+    "GuardReport",
     "Health",
     "Image",
     "Instance",
@@ -72,6 +79,7 @@ __all__ = [
     "Invoice",
     "KiB",
     "Labels",
+    "LimitReport",
     "MetricFamily",
     "MetricSeries",
     "MetricType",

@@ -17,8 +17,8 @@ import attrs
 from purveyor.config import Configuration, find_file, load_configuration, read_file
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
-from purveyor.engine.guard import SpendingGuard
 from purveyor.engine.intents import Intents
+from purveyor.engine.guards import GuardBook
 from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
@@ -27,6 +27,7 @@ from purveyor.engine.provisioning import Provisioner
 from purveyor.engine.reconciling import Order, Reconciler
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.settling import Settler
+from purveyor.engine.spending import SpendingGuard
 from purveyor.engine.views import Memory, Show, Source, ViewStream
 from purveyor.engine.writes import Writes
 from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
@@ -105,8 +106,11 @@ class MultiProviderClient:
         self._guard = SpendingGuard(
             configuration.limits.max_price_per_hour, configuration.limits.max_instances
         )
-        self._registry = Registry(Member(provider, self._around) for provider in configuration.providers)
         self._store = store or Store(configuration.state_dir)
+        book = GuardBook(self._store, self._around.clock)
+        self._registry = Registry(
+            Member(provider, self._around, book) for provider in configuration.providers
+        )
         self._cache = CatalogueCache(self._store, self._around.clock)
         defaults = Defaults(
             strategy=configuration.selection_policy,
@@ -221,7 +225,7 @@ class MultiProviderClient:
                 await self._probe(member, deadline)
             except PurveyorError as error:
                 trouble = error
-            found = member.gate.health
+            found = member.gate.report()
             online = found.health is Health.ONLINE
             show(Page((found if online or found.error else attrs.evolve(found, error=trouble),)))
 

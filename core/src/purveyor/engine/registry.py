@@ -13,7 +13,9 @@ from typing import Any, cast
 import attrs
 
 from purveyor.engine.gate import Gate
+from purveyor.engine.guards import GuardBook
 from purveyor.engine.secrets import resolve_secret
+from purveyor.engine.shop import Shop
 from purveyor.model.errors import (
     NoEnabledProvidersError,
     PluginError,
@@ -86,10 +88,20 @@ class Surroundings:
 class Member:
     """One configured provider, its gate, and the provider object once it is needed."""
 
-    def __init__(self, config: ProviderConfig, around: Surroundings) -> None:
+    def __init__(self, config: ProviderConfig, around: Surroundings, book: GuardBook | None = None) -> None:
         self.config = config
         self.name = config.name
-        self.gate = Gate(config.name, config.settings, around.clock, around.random, around.retry)
+        self.gate = Gate(
+            config.name,
+            config.settings,
+            around.clock,
+            around.random,
+            around.retry,
+            book=book,
+            # Another endpoint under the same name is another provider.
+            key=f"{config.name}|{config.type} {config.settings.base_url or ''}",
+            rates=config.plugin.rates if config.plugin else {},
+        )
         self._around = around
         self._provider: Provider | None = None
         self._building = asyncio.Lock()
@@ -153,8 +165,8 @@ class Member:
             return self._provider
 
     async def compute(self) -> Compute:
-        """Its machines; see ``_facet`` for what can go wrong."""
-        return cast("Compute", await self._facet("compute"))
+        """Its machines; see ``_facet`` for what can go wrong. What it refuses to make goes onto the blocklist."""
+        return cast("Compute", Shop(cast("Compute", await self._facet("compute")), self.gate))
 
     async def catalog(self) -> Catalog:
         """What it sells."""
@@ -178,6 +190,7 @@ class Member:
 
     async def aclose(self) -> None:
         """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
+        await self.gate.aclose()
         provider, self._provider = self._provider, None
         if provider is None:
             return

@@ -5,7 +5,7 @@ Hooks only register: they are called once, when a client is wired, and return fr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "PROJECT",
     "Marking",
     "ProviderPlugin",
+    "Rate",
     "StrategyPlugin",
     "hookimpl",
     "purveyor_register_providers",
@@ -48,6 +49,21 @@ class Marking(Enum):
     """Only the tag tells; asking again makes a second machine."""
 
 
+@attrs.frozen
+class Rate:
+    """A rate limit as the vendor states it.
+
+    Attributes:
+        requests: How many requests may be sent …
+        seconds: … in any stretch of so many seconds.
+        in_headers: The answers of this group tell what is left of this very limit; where they do, they count instead.
+    """
+
+    requests: int
+    seconds: float
+    in_headers: bool = False
+
+
 @attrs.frozen(kw_only=True)
 class ProviderPlugin:
     """One provider type.
@@ -62,6 +78,8 @@ class ProviderPlugin:
         visibility_grace: Seconds until a machine that was made is listed.
         late_commit_bound: Seconds after which a request that timed out has no effect any more.
         marking: How a machine is found again when the answer to its creation is lost.
+        rates: Operation group to the limit that the vendor states for it. ``*`` is a limit of all groups together, and
+            says that the headers of every answer are about all of them.
         sandbox: ``module:Class`` of a loopback server that speaks this API.
         api_version: The ``API_VERSION`` that it was written for.
     """
@@ -75,6 +93,7 @@ class ProviderPlugin:
     visibility_grace: float = 60.0
     late_commit_bound: float = 60.0
     marking: Marking = Marking.TAG
+    rates: Mapping[str, Rate] = attrs.field(factory=dict, hash=False)
     sandbox: str | None = None
     api_version: int = API_VERSION
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purveyor.plugin import Context, Marking, Provider, ProviderPlugin, hookimpl
+from purveyor.plugin import Context, Marking, Provider, ProviderPlugin, Rate, hookimpl
 from purveyor_linode._config import BASE_URL, Settings
 
 
@@ -40,6 +40,14 @@ PLUGIN = ProviderPlugin(
     late_commit_bound=90.0,
     # Labels are unique in an account: a create that is sent again is refused once the first has made its Linode.
     marking=Marking.NAME,
+    # Per user and operation (Akamai's "Rate limits", 2026-09). What the headers say goes before it: some were raised.
+    rates={
+        "create": Rate(20, 15, in_headers=True),
+        "default": Rate(1600, 60, in_headers=True),
+        "images": Rate(20, 60, in_headers=True),
+        "lists": Rate(200, 60, in_headers=True),
+        "stackscripts": Rate(60, 60, in_headers=True),
+    },
     sandbox="purveyor_linode.sandbox:LinodeSandbox",
 )
 
