@@ -30,11 +30,14 @@ import pytest
 from purveyor.client import MultiProviderClient
 from purveyor.engine.plugins import PluginHost
 from purveyor.model.errors import (
+    CapacityError,
     InstanceNotFoundError,
     InvalidCredentialsError,
+    NoCompatibleProvidersError,
     NotFoundError,
     Outcome,
     ProtocolMismatchError,
+    ProviderUnavailableError,
     PurveyorError,
     RateLimitError,
     UncertainOutcomeError,
@@ -436,19 +439,49 @@ class ProviderConformance:
         """Not even when everything goes wrong."""
         caplog.set_level(0)
         told = []
-        async with self.cloud(token=CANARY) as cloud, self.client(cloud) as client:
+        async with self.cloud(token=CANARY) as cloud:
             for fault in (*REFUSALS, *DOUBTS):
-                cloud.fault(
-                    fault, method=self.create[0], path=self.create[1], times=None, **DOUBTS.get(fault, {})
-                )
-                try:
-                    told.append(repr(await client.provision(self.spec)))
-                except PurveyorError as error:
-                    told.append(_everything(error))
-                cloud.clear_faults()
-            told.append(repr(client.providers()))
+                # A client for each: one that was refused does not ask for the same again.
+                async with self.client(cloud) as client:
+                    await client.explain(self.spec)
+                    cloud.fault(
+                        fault, method=self.create[0], path=self.create[1], times=None, **DOUBTS.get(fault, {})
+                    )
+                    try:
+                        told.append(repr(await client.provision(self.spec, deadline=2)))
+                    except PurveyorError as error:
+                        told.append(_everything(error))
+                    cloud.clear_faults()
+                    told.append(repr(client.providers()))
         assert CANARY not in "".join(told)
         assert CANARY not in caplog.text
+
+    # 9. Guards.
+
+    async def test_9_1_the_breaker_hears_of_each_call_once_and_then_nothing_is_sent(self) -> None:
+        """However many requests a call takes, and however often they are tried."""
+        async with self.cloud() as cloud, self.client(cloud) as client:
+            method, path = self.listing or ("GET", self.create[1])
+            cloud.fault("error_before", method=method, path=path, times=None, status=500)
+            for number in range(7):
+                before = len(cloud.log)
+                (error,) = (await client.list_instances().collect()).failures.values()
+                assert isinstance(error, ProviderUnavailableError)
+                assert (len(cloud.log) > before) == (number < 5)
+            assert error.outcome is Outcome.NOT_SENT
+            assert error.retry_after is not None
+            assert error.retry_after > 30
+
+    @pytest.mark.parametrize("fault", ["no_capacity", "quota"])
+    async def test_9_2_what_is_sold_out_is_not_asked_for_again(self, fault: str) -> None:
+        """For a while, and the reason is told."""
+        async with self.cloud() as cloud, self.client(cloud) as client:
+            cloud.fault(fault, method=self.create[0], path=self.create[1], times=None)
+            with pytest.raises(CapacityError):
+                await client.provision(self.spec)
+            with pytest.raises(NoCompatibleProvidersError, match="blocked until"):
+                await client.provision(self.spec)
+            assert self.sent(cloud) == 1
 
     # Small things.
 

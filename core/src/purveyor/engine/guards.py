@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import attrs
@@ -17,7 +17,7 @@ from purveyor.model.errors import StateUnavailableError
 from purveyor.policy.budget import Budget
 from purveyor.spi.call import Clock
 from purveyor.state.guards import NOTHING, GuardState, decoded, encoded
-from purveyor.state.store import Store
+from purveyor.state.store import Row, Store
 
 __all__ = ["GuardBook", "later"]
 
@@ -39,10 +39,10 @@ class GuardBook:
     """The guards' states of all providers, each under a key of its own."""
 
     def __init__(self, store: Store | None, clock: Clock) -> None:
-        """Share them through ``store``; None keeps them in memory."""
+        """Share them through ``store``; one that nobody shares, or None, keeps them here."""
         self.version = 0
         """Goes up whenever something was heard from another process."""
-        self._store = store
+        self._store = store if store is not None and store.is_shared else None
         self._clock = clock
         self._states: dict[str, GuardState] = {}
         self._written: dict[str, bytes] = {}  # what was last read, or written by this process itself
@@ -51,7 +51,7 @@ class GuardBook:
         ] = {}  # tokens of the retry budget, taken and given since the last write
         self._old_at = float("-inf")
         self._usable_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._read: asyncio.Event | None = None  # set when the reading that is under way is over
 
     def state(self, key: str) -> GuardState:
         """What is known at present."""
@@ -75,24 +75,32 @@ class GuardBook:
         return unwritten
 
     async def refresh(self) -> None:
-        """Hear what other processes know, unless that was done a moment ago."""
-        if self._clock.monotonic() < self._old_at:
-            return
-        async with self._reading:
-            if self._clock.monotonic() < self._old_at:
-                return
+        """Hear what other processes know, unless that was done a moment ago; one reads for all who ask at once."""
+        while self._clock.monotonic() >= self._old_at:
+            if self._read is not None:
+                await self._read.wait()
+                continue
+            self._read = asyncio.Event()
             try:
-                rows = await self._store.items(_SPACE) if self._usable and self._store else {}
+                await self._hear()
+            finally:
+                self._read.set()
+                self._read = None
+
+    async def _hear(self) -> None:
+        rows: Mapping[str, Row] = {}
+        if self._store is not None and self._usable:
+            try:
+                rows = await self._store.items(_SPACE)
             except StateUnavailableError as error:
                 self._give_up(error)
-                rows = {}
-            now, today = self._times()
-            self._old_at = now + _FRESH_SECONDS
-            for key, row in rows.items():
-                if row.value != self._written.get(key):
-                    self._written[key] = row.value
-                    self._keep(key, decoded(row.value, now, today))
-                    self.version += 1
+        now, today = self._times()
+        self._old_at = now + _FRESH_SECONDS
+        for key, row in rows.items():
+            if row.value != self._written.get(key):
+                self._written[key] = row.value
+                self._keep(key, decoded(row.value, now, today))
+                self.version += 1
 
     async def change(self, key: str, step: Callable[[GuardState], GuardState]) -> GuardState:
         """Change what is known of one provider, with nobody in between; what would change nothing is not written.

@@ -73,12 +73,20 @@ class _Lane:
     """One operation group: those who wait for it, and the limits that it is under."""
 
     def __init__(self, meters: Mapping[str, _Meter]) -> None:
-        self.meters = meters  # the first is what the headers of answers are about
+        self.meters = meters
+        self.told = next(iter(meters.values()))  # what the headers of answers are about
         self.queue = asyncio.Lock()
         self.news = asyncio.Event()
 
     def wait(self, now: float) -> float:
-        return max(meter.wait(now) for meter in self.meters.values())
+        longest = 0.0
+        for meter in self.meters.values():
+            longest = max(longest, meter.wait(now))
+        return longest
+
+    def take(self, now: float) -> None:
+        for meter in self.meters.values():
+            meter.take(now)
 
 
 class Limiter:
@@ -106,7 +114,10 @@ class Limiter:
             RateLimitError: The wait does not fit into the deadline.
         """
         lane = self._lane(group)
-        self._fitting(lane, deadline)
+        if not (self._fitting(lane, deadline) or lane.queue.locked() or self._slots.locked()):
+            await self._slots.acquire()  # at once
+            lane.take(self._clock.monotonic())
+            return
         async with lane.queue:
             while True:
                 await self._slots.acquire()
@@ -116,8 +127,7 @@ class Limiter:
                 self._slots.release()
                 await self._pause(lane, self._fitting(lane, deadline))
                 await hear()
-            for meter in lane.meters.values():
-                meter.take(now)
+            lane.take(now)
 
     def leave(self, group: str, exchange: Exchange) -> dict[str, LimiterState]:
         """Give back the slot and learn from the answer; returns what other processes should know, by group."""
@@ -125,14 +135,23 @@ class Limiter:
         lane, now = self._lanes[group], self._clock.monotonic()
         for meter in lane.meters.values():
             meter.end(exchange, now)
-        first = next(iter(lane.meters.values()))
+        first = lane.told
         if exchange.status is not None:
             first.told = first.told.learned(
-                exchange.status, exchange.headers, now, self._clock.now(), first.under_way
+                exchange.status,
+                exchange.headers,
+                now,
+                self._clock.now(),
+                others=first.under_way,
+                lag=first.under_way + self._most,
             )
         lane.news.set()
-        pressing = {name: meter.pressing(now, self._most) for name, meter in lane.meters.items()}
-        return {name: state for name, state in pressing.items() if state is not None}
+        told = {}
+        for name, meter in lane.meters.items():
+            state = meter.pressing(now, self._most)
+            if state is not None:
+                told[name] = state
+        return told
 
     def learn(self, limits: Mapping[str, LimiterState]) -> None:
         """Take over what other processes know."""

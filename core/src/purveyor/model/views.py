@@ -59,6 +59,9 @@ class Health(Enum):
     OFFLINE = "offline"
 
 
+_NOTHING = GuardReport()
+
+
 @attrs.frozen(kw_only=True)
 class ProviderHealth:
     """How one provider is doing.
@@ -76,7 +79,7 @@ class ProviderHealth:
     latency: float | None = None
     failures: int = 0
     error: PurveyorError | None = None
-    guards: GuardReport = attrs.field(factory=GuardReport)
+    guards: GuardReport = _NOTHING
 
 
 @attrs.frozen(kw_only=True)

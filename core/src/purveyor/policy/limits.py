@@ -67,7 +67,13 @@ class LimiterState:
         return attrs.evolve(self, remaining=0, resets_at=now + _ASKING_SECONDS, asking=True)
 
     def learned(
-        self, status: int, headers: Mapping[str, str], now: float, today: datetime, others: int = 0
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        now: float,
+        today: datetime,
+        others: int = 0,
+        lag: int = 0,
     ) -> LimiterState:
         """After an answer.
 
@@ -77,6 +83,8 @@ class LimiterState:
             now: The clock's seconds.
             today: The time of day; aware.
             others: Requests under way which the server may not have counted yet.
+            lag: By how many our own count may stay behind what answers tell. One that is further behind is wrong: the
+                server does not fill up all at once, but all the time.
         """
         told = _number(headers, "ratelimit-remaining")
         resets_at = now + (until_reset(headers, today) or 1.0)
@@ -88,7 +96,7 @@ class LimiterState:
         left = int(told)
         if self.remaining is not None and self.knows(now) and not self._is_over(resets_at):
             # Within one window we know better than an answer what went out since the server wrote it.
-            left, resets_at = min(self.remaining, left), max(self.resets_at, resets_at)
+            left, resets_at = max(min(self.remaining, left), left - lag), max(self.resets_at, resets_at)
         elif status != 429:
             left -= others
         return LimiterState(remaining=left, resets_at=resets_at, blocked_until=blocked_until)

@@ -83,6 +83,11 @@ class Store:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process may read and write the same."""
+        return self._folder is not None
+
     async def get(self, space: str, key: str) -> Row | None:
         """What is remembered, if anything."""
 
