@@ -100,7 +100,7 @@ def strategies() -> None:
 
 
 async def guarded() -> None:
-    """The same with what the guards say of everybody: one in ten has a blocklist entry, one in ten a used up limit."""
+    """The same with what the guards say of everybody: for one in ten something is known."""
     chance = random.Random(2)
     some = candidates(chance)
     known, ready = facts(some, chance), steady(some)
@@ -111,9 +111,9 @@ async def guarded() -> None:
         member = Member(ProviderConfig(name=one.provider, type=one.type), around, book)
         members[one.provider] = member
         await member.gate.hear()
-        if number % 10 == 0:
+        if number % 20 == 0:
             await member.gate.refused(QuotaExceededError("full"), "small", None)
-        if number % 10 == 1:
+        if number % 20 == 1:
             await member.gate.refused(InsufficientResourcesError("sold out"), "large", None)
             call = Call(deadline=around.clock.monotonic() + 9)
             async with member.gate.exchange(call, "create", Effect.ONCE) as exchange:
@@ -122,7 +122,7 @@ async def guarded() -> None:
 
         def pick(strategy: Strategy = STRATEGIES[name]) -> None:
             sifted = sift(ready, members, 30.0, keep_last=False)
-            assert len(sifted.candidates) == PROVIDERS * 8 // 10
+            assert len(sifted.candidates) == PROVIDERS * 9 // 10
             strategy.pick(sifted.candidates, known)
 
         spent = micros(pick)

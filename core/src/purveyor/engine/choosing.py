@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 import attrs
 
 from purveyor.engine.catalogue import CatalogueCache
+from purveyor.engine.gate import Gate
 from purveyor.engine.registry import Member, Registry, Surroundings
-from purveyor.engine.sifting import sift
+from purveyor.engine.sifting import Sifted, sift
 from purveyor.model.catalog import CatalogKind
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import InstanceSpec
@@ -64,11 +65,17 @@ class Choice:
     name: str
     strategy: Strategy
     candidates: list[Candidate]
-    rejected: tuple[Rejection, ...]
+    unfit: tuple[Rejection, ...]
+    sifted: Sifted
     members: dict[str, Member]
     seed: int
-    last_resort: Member | None = None
+    last_resort: Gate | None = None
     picked: Counter[str] = attrs.field(factory=Counter)
+
+    @property
+    def rejected(self) -> tuple[Rejection, ...]:
+        """Who is out, and why."""
+        return (*self.unfit, *self.sifted.rejections())
 
     def explanation(self, facts: Facts) -> Explanation:
         """The choice as these facts decide it, for people and programs."""
@@ -147,7 +154,8 @@ class Chooser:
             name=name,
             strategy=strategy,
             candidates=sifted.candidates,
-            rejected=(*(verdict for verdict in verdicts if isinstance(verdict, Rejection)), *sifted.rejected),
+            unfit=tuple(verdict for verdict in verdicts if isinstance(verdict, Rejection)),
+            sifted=sifted,
             members=known,
             seed=wish.seed if wish.seed is not None else self._around.random.getrandbits(32),
             last_resort=sifted.last_resort,
@@ -156,7 +164,7 @@ class Chooser:
     async def take(self, choice: Choice) -> Turn:
         """Pick one of the candidates, of which there is at least one, and count it, with nobody in between."""
         if choice.last_resort is not None:
-            await choice.last_resort.gate.let_through()
+            await choice.last_resort.let_through()
             choice.last_resort = None  # the other machines of this wish hear of it from the breaker
         turns: list[Turn] = []
 

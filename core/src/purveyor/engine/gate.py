@@ -23,7 +23,7 @@ from purveyor.model.errors import CallTimeoutError, Outcome, ProviderUnavailable
 from purveyor.model.guards import BlockReport, BreakerPhase, BreakerReport, GuardReport
 from purveyor.model.views import Health, ProviderHealth
 from purveyor.policy import budget, health
-from purveyor.policy.blocklist import Block, block_of, blocking, with_block
+from purveyor.policy.blocklist import Block, block_of, with_block
 from purveyor.policy.breaker import OPENS_AFTER, Breaker, BreakerEvent, claimed, step
 from purveyor.policy.limits import LimiterState
 from purveyor.policy.retry import RetryPolicy, next_wait
@@ -31,7 +31,7 @@ from purveyor.spi.call import Call, Clock, CommonSettings, Effect, Exchange, Mar
 from purveyor.spi.hookspecs import Rate
 from purveyor.state.guards import GuardState
 
-__all__ = ["CREATE_GROUP", "Gate"]
+__all__ = ["Gate"]
 
 _OF_PROBES = {
     BreakerEvent.SUCCEEDED: BreakerEvent.PROBE_SUCCEEDED,
@@ -41,8 +41,6 @@ _OF_PROBES = {
 }
 """What a call shows that is the breaker's probe; any answer shows that the provider is back."""
 
-CREATE_GROUP = "create"
-"""The operation group of requests that make machines, by convention."""
 _PROBE_SECONDS = 1.0
 """After which it is worth asking again what a probe under way has found out."""
 
@@ -57,6 +55,7 @@ class Gate:
     Attributes:
         health: From probes and live traffic.
         inflight: Calls under way.
+        book: What all guards remember.
     """
 
     def __init__(
@@ -90,9 +89,9 @@ class Gate:
         self._clock = clock
         self._chance = chance
         self._policy = policy
-        self._book = book or GuardBook(None, clock)
+        self.book = book or GuardBook(None, clock)
         self._key = key or provider
-        self._heard = self._book.version
+        self._heard = self.book.version
         self._limiter = Limiter(settings.max_concurrency, rates or {}, clock)
 
     async def call(
@@ -147,18 +146,18 @@ class Gate:
             raise
         finally:
             self.inflight -= 1
-            if probing or event is BreakerEvent.FAILED or not self._book.is_quiet(self._key):
+            if probing or event is BreakerEvent.FAILED or not self.book.is_quiet(self._key):
                 await self._conclude(_OF_PROBES[event] if probing else event)
 
     async def aclose(self) -> None:
         """Write down what is not yet."""
-        await self._book.flush(self._key)
+        await self.book.flush(self._key)
 
     # What the guards say, for those who choose and those who look.
 
     def report(self) -> ProviderHealth:
         """Health, and everything that keeps requests back."""
-        now, state = self._clock.monotonic(), self._book.state(self._key)
+        now, state = self._clock.monotonic(), self.book.state(self._key)
         phase = state.breaker.phase(now)
         is_open = phase is BreakerPhase.OPEN
         guards = GuardReport(
@@ -167,7 +166,7 @@ class Gate:
                 failures=state.breaker.failures,
                 open_until=later(self._clock, state.breaker.open_until - now) if is_open else None,
             ),
-            budget=self._book.budget(self._key).tokens,
+            budget=self.book.budget(self._key).tokens,
             limits=self._limiter.report(),
             blocks=tuple(self._block_report(block, now) for block in state.blocks if block.until > now),
         )
@@ -176,39 +175,25 @@ class Gate:
         )
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether neither breaker nor budget nor blocklist nor a limit that others told of are to be asked."""
-        return self._book.is_quiet(self._key)
+    def now(self) -> float:
+        """The clock's seconds."""
+        return self._clock.monotonic()
 
     @property
     def affords_more(self) -> bool:
         """Whether the budget allows to send what was not asked for here."""
-        return self._book.budget(self._key).allows
+        return self.book.budget(self._key).allows
 
-    def shut_for(self) -> float:
-        """Seconds for which the breaker lets nothing through; 0 if it does."""
-        return self._book.state(self._key).breaker.shut_for(self._clock.monotonic())
-
-    def moment(self, seconds: float) -> datetime:
-        """The time of day in so many seconds."""
-        return later(self._clock, seconds)
-
-    def limited_for(self) -> float:
-        """Seconds for which no request that makes a machine may be sent; 0 if one may."""
-        return self._limiter.wait(CREATE_GROUP)
-
-    def blocking(self, plan: str, region: str | None) -> BlockReport | None:
-        """What keeps this plan in this region away, if anything."""
-        now = self._clock.monotonic()
-        block = blocking(self._book.state(self._key).blocks, plan, region, now)
-        return self._block_report(block, now) if block else None
+    def moment(self, at: float) -> datetime:
+        """The time of day at a moment of the clock."""
+        return later(self._clock, at - self._clock.monotonic())
 
     async def hear(self) -> None:
         """Take over what other processes know of this provider."""
-        await self._book.refresh()
-        if self._heard != self._book.version:
-            self._heard = self._book.version
-            self._limiter.learn(self._book.state(self._key).limits)
+        await self.book.refresh()
+        if self._heard != self.book.version:
+            self._heard = self.book.version
+            self._limiter.learn(self.book.state(self._key).limits)
 
     async def let_through(self) -> None:
         """Let the breaker find out now, not only when its time is over: there is nobody else who could serve."""
@@ -219,7 +204,7 @@ class Gate:
         now = self._clock.monotonic()
         block = block_of(error, plan, region, now)
         if block is not None:
-            await self._book.change(
+            await self.book.change(
                 self._key, lambda state: attrs.evolve(state, blocks=with_block(state.blocks, block, now))
             )
 
@@ -232,7 +217,7 @@ class Gate:
             ProviderUnavailableError: The breaker lets no call through.
         """
         await self.hear()
-        breaker = self._book.state(self._key).breaker
+        breaker = self.book.state(self._key).breaker
         now = self._clock.monotonic()
         if breaker.phase(now) is BreakerPhase.HALF_OPEN:
             won, breaker = await self._claim(now, deadline - now)
@@ -265,13 +250,13 @@ class Gate:
             won = breaker is not None
             return attrs.evolve(state, breaker=breaker or state.breaker)
 
-        state = await self._book.change(self._key, claim)
+        state = await self.book.change(self._key, claim)
         return won, state.breaker
 
     def _affords(self, error: PurveyorError, *, extra: bool) -> bool:
         """Take what a failure costs from the budget; whether it is left for the ``extra`` request that is due."""
         if budget.costs(error):
-            self._book.move_budget(self._key, -1.0)
+            self.book.move_budget(self._key, -1.0)
         if extra and not self.affords_more:
             error.details["retry_suppressed"] = True
         return extra and self.affords_more
@@ -292,12 +277,12 @@ class Gate:
         if event is None:
             return
         if event in {BreakerEvent.SUCCEEDED, BreakerEvent.PROBE_SUCCEEDED}:
-            unwritten = self._book.move_budget(self._key, budget.PER_SUCCESS)
-            recovered = self._book.state(self._key).breaker.failures
+            unwritten = self.book.move_budget(self._key, budget.PER_SUCCESS)
+            recovered = self.book.state(self._key).breaker.failures
             if event is BreakerEvent.SUCCEEDED and abs(unwritten) < 1.0 and not recovered:
                 return
         now = self._clock.monotonic()
-        await self._book.change(
+        await self.book.change(
             self._key,
             lambda state: attrs.evolve(state, breaker=step(state.breaker, event, now, self._chance)),
         )
@@ -311,7 +296,7 @@ class Gate:
             joined = {name: known.get(name, LimiterState()).joined(one, now) for name, one in limits.items()}
             return attrs.evolve(state, limits={**known, **joined})
 
-        await self._book.change(self._key, join)
+        await self.book.change(self._key, join)
 
     def _block_report(self, block: Block, now: float) -> BlockReport:
         return BlockReport(

@@ -57,6 +57,10 @@ class GuardBook:
         """What is known at present."""
         return self._states.get(key, NOTHING)
 
+    def troubled(self) -> dict[str, GuardState]:
+        """Those in whose way something may stand, by the provider's name."""
+        return {key.partition("|")[0]: state for key, state in self._states.items()}
+
     def is_quiet(self, key: str) -> bool:
         """Whether nothing at all stands in a provider's way."""
         return key not in self._states and key not in self._unwritten

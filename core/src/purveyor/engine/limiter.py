@@ -101,10 +101,6 @@ class Limiter:
         self._meters: dict[str, _Meter] = {}
         self._lanes: dict[str, _Lane] = {}
 
-    def wait(self, group: str) -> float:
-        """Seconds until a request of that group may be sent."""
-        return self._lane(group).wait(self._clock.monotonic())
-
     async def enter(self, group: str, deadline: float, hear: Callable[[], Awaitable[None]]) -> None:
         """Wait until a request of that group may be sent, and take its slot and its tokens.
 

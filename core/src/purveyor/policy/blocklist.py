@@ -44,9 +44,9 @@ class Block:
 
     def covers(self, plan: str, region: str | None) -> bool:
         """Whether this plan in this region is meant."""
-        if self.scope is BlockScope.ACCOUNT:
-            return True
-        return self.region == region and self.plan in {None, plan}
+        if self.region != region and (self.region is not None or self.plan is not None):
+            return False
+        return self.plan is None or self.plan == plan
 
     def shifted(self, by: float) -> Block:
         """The same by a clock that is ahead by that many seconds."""
@@ -81,5 +81,8 @@ def with_block(blocks: Iterable[Block], block: Block, now: float) -> tuple[Block
 
 def blocking(blocks: Iterable[Block], plan: str, region: str | None, now: float) -> Block | None:
     """The entry that keeps this plan in this region away the longest, if any does."""
-    holding = [one for one in blocks if one.until > now and one.covers(plan, region)]
-    return max(holding, key=lambda one: one.until, default=None)
+    longest = None
+    for one in blocks:
+        if one.until > (longest.until if longest else now) and one.covers(plan, region):
+            longest = one
+    return longest
