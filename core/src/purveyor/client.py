@@ -17,8 +17,8 @@ import attrs
 from purveyor.config import Configuration, find_file, load_configuration, read_file
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
-from purveyor.engine.intents import Intents
 from purveyor.engine.guards import GuardBook
+from purveyor.engine.intents import Intents
 from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
