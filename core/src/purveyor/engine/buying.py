@@ -154,9 +154,8 @@ class Buyer:
 
     async def _search(self, hold: Hold, search: Search) -> Instance:
         turn = await search.turns.take()
-        candidates = list(turn.order())
-        for number, candidate in enumerate(candidates, start=1):
-            last = number == len(candidates)
+        for number, candidate in enumerate(turn.order(), start=1):
+            last = number == len(turn.choice.candidates)
             result = await self._ask(hold, search, candidate, last=last)
             if last and isinstance(result, PurveyorError) and hold.intent.state is IntentState.ABSENT:
                 # The doubt is over, so it may be sent again.
@@ -168,7 +167,7 @@ class Buyer:
                 result.attempts = tuple(search.attempts)
                 raise result
             _log.warning("%s: %s; nothing was bought there", candidate.provider, result.message)
-        raise _everybody(search.attempts)
+        raise _everybody(search.attempts, turn.suppressed)
 
     async def _ask(
         self, hold: Hold, search: Search, candidate: Candidate, *, last: bool
@@ -394,8 +393,11 @@ def _request(spec: InstanceSpec, name: str, candidate: Candidate, member: Member
     )
 
 
-def _everybody(attempts: list[Attempt]) -> PurveyorError:
+def _everybody(attempts: list[Attempt], suppressed: list[str]) -> PurveyorError:
+    """What to say when nobody is left; ``suppressed`` were not asked, since their retry budgets are spent."""
     errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    if suppressed:
+        errors[-1].details["retry_suppressed"] = True
     if len({error.provider for error in errors}) == 1:
         errors[-1].attempts = tuple(attempts)
         return errors[-1]

@@ -86,7 +86,7 @@ class Store:
     @property
     def is_shared(self) -> bool:
         """Whether another process may read and write the same."""
-        return self._folder is not None
+        return self.folder is not None
 
     async def get(self, space: str, key: str) -> Row | None:
         """What is remembered, if anything."""
