@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "model": set(),
     "spi": {"model"},
     "policy": {"model", "spi"},
-    "state": {"model", "policy"},
+    "state": {"model", "spi", "policy"},
     "wire": {"model", "spi", "policy"},
     "engine": {"model", "spi", "policy", "state"},
     "plugin": {"model", "spi"},

@@ -38,7 +38,7 @@ def real_around(world: World):
     from purveyor.spi.call import LoopClock
 
     around = World.around(world)
-    return lambda: attrs.evolve(around, clock=LoopClock())
+    return lambda **_: attrs.evolve(around, clock=LoopClock())
 
 
 def public(of: type) -> dict[str, inspect.Signature]:
@@ -108,7 +108,7 @@ def test_an_interruption_cancels_the_work_and_waits_for_its_end(world, build, mo
     real = sync.Future.result
 
     def interrupted(future, timeout=None):
-        if stopped:
+        if stopped or threading.current_thread() is not threading.main_thread():
             return real(future, timeout)
         while not cloud.under_way:
             pass

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from purveyor.model.account import *
     from purveyor.model.catalog import *
     from purveyor.model.errors import *
+    from purveyor.model.guards import *
     from purveyor.model.instance import *
+    from purveyor.model.intent import *
     from purveyor.model.metrics import *
     from purveyor.model.selection import *
     from purveyor.model.totals import *
@@ -24,7 +26,9 @@ _HOMES = (
     "purveyor.model.account",
     "purveyor.model.catalog",
     "purveyor.model.errors",
+    "purveyor.model.guards",
     "purveyor.model.instance",
+    "purveyor.model.intent",
     "purveyor.model.metrics",
     "purveyor.model.selection",
     "purveyor.model.totals",
@@ -40,6 +44,10 @@ __all__ = [
     "App",
     "Attempt",
     "Balance",
+    "BlockReport",
+    "BlockScope",
+    "BreakerPhase",
+    "BreakerReport",
     "CallTimeoutError",
     "Candidate",
     "CapacityError",
@@ -50,10 +58,14 @@ __all__ = [
     "CostReport",
     "CredentialReport",
     "CredentialsError",
+    "Doubt",
     "Exemplar",
     "Explanation",
+    "Finding",
+    "FindingKind",
     "GiB",
     "GpuMetrics",
+    "GuardReport",
     "Health",
     "Image",
     "Instance",
@@ -61,11 +73,15 @@ __all__ = [
     "InstanceSpec",
     "InstanceStatus",
     "InsufficientResourcesError",
+    "Intent",
+    "IntentNotFoundError",
+    "IntentState",
     "InvalidActionError",
     "InvalidCredentialsError",
     "Invoice",
     "KiB",
     "Labels",
+    "LimitReport",
     "MetricFamily",
     "MetricSeries",
     "MetricType",
@@ -95,6 +111,7 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "Raw",
+    "Reconciliation",
     "Region",
     "Rejection",
     "ResourceBusyError",

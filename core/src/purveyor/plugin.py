@@ -6,6 +6,7 @@ HTTP plugins also use :mod:`purveyor.wire`.
 from purveyor.model.account import *  # noqa: F403
 from purveyor.model.catalog import *  # noqa: F403
 from purveyor.model.errors import *  # noqa: F403
+from purveyor.model.guards import *  # noqa: F403
 from purveyor.model.instance import *  # noqa: F403
 from purveyor.model.metrics import *  # noqa: F403
 from purveyor.model.selection import *  # noqa: F403

@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -23,6 +23,7 @@ from purveyor.model.account import Balance, CostReport, CredentialReport, Invoic
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.intent import Intent, Reconciliation
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo, View
@@ -251,6 +252,7 @@ class MultiProviderClient:
         spec: InstanceSpec,
         *,
         count: int = 1,
+        key: str | None = None,
         provider: str | None = None,
         type: str | None = None,  # noqa: A002 - the configuration's word
         strategy: str | None = None,
@@ -262,11 +264,47 @@ class MultiProviderClient:
             self._client.provision(
                 spec,
                 count=count,
+                key=key,
                 provider=provider,
                 type=type,
                 strategy=strategy,
                 seed=seed,
                 wait=wait,
+                deadline=deadline,
+            )
+        )
+
+    def list_intents(self) -> list[Intent]:
+        return self._run(self._client.list_intents())
+
+    def get_intent(self, intent_id: str) -> Intent:
+        return self._run(self._client.get_intent(intent_id))
+
+    def resolve_intent(
+        self, intent_id: str, *, tombstone: bool = False, deadline: float = PROVISION
+    ) -> Intent:
+        return self._run(self._client.resolve_intent(intent_id, tombstone=tombstone, deadline=deadline))
+
+    def claim_journal(self) -> str:
+        return self._run(self._client.claim_journal())
+
+    def reconcile(
+        self,
+        *,
+        apply: bool = False,
+        delete_orphans: Iterable[str] = (),
+        min_age: timedelta = timedelta(hours=1),
+        owner: str | None = None,
+        adopt: bool = False,
+        deadline: float = PROVISION,
+    ) -> Reconciliation:
+        return self._run(
+            self._client.reconcile(
+                apply=apply,
+                delete_orphans=delete_orphans,
+                min_age=min_age,
+                owner=owner,
+                adopt=adopt,
                 deadline=deadline,
             )
         )

@@ -18,6 +18,7 @@ from purveyor_cli.commands.catalogues import apps, images, plans, regions
 from purveyor_cli.commands.demo import demo
 from purveyor_cli.commands.init import init
 from purveyor_cli.commands.instances import instances
+from purveyor_cli.commands.intents import intents, reconcile
 from purveyor_cli.commands.metrics import metrics
 from purveyor_cli.commands.ordering import explain
 from purveyor_cli.commands.providers import plugins, providers
@@ -51,6 +52,8 @@ for _command in (
     apps,
     instances,
     explain,
+    intents,
+    reconcile,
     costs,
     metrics,
     scrape,
@@ -85,8 +88,8 @@ def _failed(session: Session, error: PurveyorError) -> int:
         session.show_json({"error": error})
         return exits.of_error(error)
     text, hint = str(error), ""
-    if isinstance(error, UncertainOutcomeError) and "mark" in error.details:
-        hint = f": 'purveyor instances list --tag {error.details['mark']}'"
+    if isinstance(error, UncertainOutcomeError) and "intent" in error.details:
+        hint = f"; 'purveyor intents resolve {error.details['intent']}' finds it out"
     several = len(error.details.get("mistakes", ())) > 1
     label = "uncertain" if isinstance(error, UncertainOutcomeError) else "error"
     session.say(label, text if several else " ".join(text.split()) + hint)

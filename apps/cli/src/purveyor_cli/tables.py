@@ -20,11 +20,13 @@ _GAP = 2
 _STYLES = {
     "running": "green",
     "online": "green",
+    "closed": "green",
     "loaded": "green",
     "yes": "green",
     "deleted": "green",
     "error": "red",
     "failed": "red",
+    "open": "red",
     "offline": "red",
     "stopped": "dim",
     "disabled": "dim",

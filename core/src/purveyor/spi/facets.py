@@ -32,6 +32,7 @@ __all__ = [
     "InstanceRequest",
     "ListRequest",
     "MarkRequest",
+    "Marks",
     "Metrics",
     "MetricsRequest",
     "Provider",
@@ -237,11 +238,21 @@ class Metrics(Protocol):
         ...
 
 
+@runtime_checkable
+class Marks(Protocol):
+    """Marks that the provider keeps as objects of their own, such as tags of an account."""
+
+    async def remove_mark(self, request: MarkRequest, call: Call) -> None:
+        """Forget a mark whose machine is gone; one that is not there is success."""
+        ...
+
+
 FACETS: Mapping[str, type] = {
     "compute": Compute,
     "catalog": Catalog,
     "credentials": Credentials,
     "billing": Billing,
     "metrics": Metrics,
+    "marks": Marks,
 }
 """Facet names, as descriptors and commands show them."""
