@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := -e "core[wire]" -e "testing[conformance]" -e "plugins/digitalocean[sandbox]" -e "plugins/linode[sandbox]" -e plugins/prometheus -e "plugins/virtengine[mnemonic,sandbox]" -e "apps/cli[sandbox]"
+PACKAGES := -e "core[wire]" -e "testing[conformance]" -e "plugins/digitalocean[sandbox]" -e "plugins/linode[sandbox]" -e "plugins/prometheus[sandbox]" -e "plugins/dcgm[sandbox]" -e plugins/observer -e "plugins/virtengine[mnemonic,sandbox]" -e "apps/cli[sandbox]"
 PROJECTS := pyproject.toml constraints.txt $(wildcard */pyproject.toml */*/pyproject.toml)
-CODE := core/src testing/src plugins/digitalocean/src plugins/linode/src plugins/prometheus/src plugins/virtengine/src apps/cli/src
+CODE := core/src testing/src plugins/digitalocean/src plugins/linode/src plugins/prometheus/src plugins/dcgm/src plugins/observer/src plugins/virtengine/src apps/cli/src
 
 .PHONY: install demo test check bench docs constraints clean
 install: $(VENV)/.installed

@@ -79,7 +79,7 @@ def main() -> None:
     rounds = [(measure(ours, pages), measure(peer, pages)) for _ in range(ROUNDS)]
     mine, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
     print(f"{DROPLET_COUNT:,} droplets, {size:.1f} MB in {len(pages)} pages, median of {ROUNDS}")
-    print(f"purveyor {mine:7.1f} ms   with each row's own bytes")
+    print(f"purveyor {mine:7.1f} ms   with each row's own bytes at hand")
     print(f"libcloud {theirs:7.1f} ms")
     print(f"ratio    {theirs / mine:7.1f}")
 

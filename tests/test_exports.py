@@ -84,7 +84,15 @@ def test_importing_purveyor_pulls_in_no_http_client_and_no_engine() -> None:
 
 
 @pytest.mark.parametrize(
-    "plugin", ["purveyor_digitalocean", "purveyor_linode", "purveyor_prometheus", "purveyor_virtengine"]
+    "plugin",
+    [
+        "purveyor_dcgm",
+        "purveyor_digitalocean",
+        "purveyor_linode",
+        "purveyor_observer",
+        "purveyor_prometheus",
+        "purveyor_virtengine",
+    ],
 )
 def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     heavy = ["aiohttp", "httpx", "msgspec", "cattrs"]
@@ -98,8 +106,10 @@ def test_importing_a_plugin_entry_pulls_in_no_http_client(plugin: str) -> None:
     [
         "purveyor",
         "purveyor_cli",
+        "purveyor_dcgm",
         "purveyor_digitalocean",
         "purveyor_linode",
+        "purveyor_observer",
         "purveyor_prometheus",
         "purveyor_testing",
         "purveyor_virtengine",

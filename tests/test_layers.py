@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "model": set(),
     "spi": {"model"},
     "policy": {"model", "spi"},
-    "state": {"model", "policy"},
+    "state": {"model", "spi", "policy"},
     "wire": {"model", "spi", "policy"},
     "engine": {"model", "spi", "policy", "state"},
     "plugin": {"model", "spi"},
@@ -116,6 +116,10 @@ def package_of(folder: Path) -> Path:
     return next(path for path in (folder / "src").iterdir() if path.name.startswith("purveyor"))
 
 
+DOORS_OF_OTHERS = {"purveyor_dcgm": ("purveyor_prometheus", "purveyor_prometheus.sources")}
+"""The one plugin that stands on another one, and by which doors; docs/architecture.md says why."""
+
+
 @pytest.mark.parametrize("folder", sorted((ROOT / "plugins").iterdir()), ids=lambda folder: folder.name)
 def test_plugins_import_the_plugin_door_the_wire_and_nothing_else_of_ours(folder: Path) -> None:
     package = package_of(folder)
@@ -123,6 +127,8 @@ def test_plugins_import_the_plugin_door_the_wire_and_nothing_else_of_ours(folder
         in_sandbox = "sandbox" in path.relative_to(package).parts or path.name == "sandbox.py"
         for name in imports(path):
             if name.split(".")[0] == package.name or not name.startswith("purveyor"):
+                continue
+            if not in_sandbox and name in DOORS_OF_OTHERS.get(package.name, ()):
                 continue
             allowed = ("purveyor_testing",) if in_sandbox else ("purveyor.plugin", "purveyor.wire")
             assert name.startswith(allowed), f"{path.relative_to(ROOT)} imports {name}"

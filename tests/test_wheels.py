@@ -62,8 +62,10 @@ def test_the_command_says_its_version_and_finds_the_plugin(python: Path) -> None
     assert run(command, "--version").strip().endswith("0.1.0")
     plugins = json.loads(run(command, "plugins", "--format", "json"))
     assert [(one["name"], one["state"]) for one in plugins["items"]] == [
+        ("dcgm", "loaded"),
         ("digitalocean", "loaded"),
         ("linode", "loaded"),
+        ("observer", "loaded"),
         ("prometheus", "loaded"),
         ("virtengine", "loaded"),
     ]

@@ -25,6 +25,7 @@ from purveyor.plugin import (
     Balance,
     Call,
     CatalogRequest,
+    ConflictError,
     Context,
     CostReport,
     CostRequest,
@@ -39,6 +40,7 @@ from purveyor.plugin import (
     InstanceStatus,
     Invoice,
     ListRequest,
+    Marking,
     MarkRequest,
     Money,
     Needs,
@@ -56,7 +58,7 @@ from purveyor.plugin import (
 from purveyor.state.store import Store
 from purveyor_testing.virtual import InlineExecutor, VirtualClock, run_virtual
 
-ALL_FACETS = frozenset({"compute", "catalog", "credentials", "billing"})
+ALL_FACETS = frozenset({"compute", "catalog", "credentials", "billing", "marks"})
 SPEC = InstanceSpec(name="web", plan=Needs(cpus=1), image="ubuntu-24.04")
 
 
@@ -131,6 +133,7 @@ class Cloud:
     entry: dict[str, Any]
     machines: dict[str, Instance] = attrs.field(factory=dict)
     created: list[tuple[str, str]] = attrs.field(factory=list)  # name and mark of everything ever made
+    unmarked: list[str] = attrs.field(factory=list)
     asked: list[str] = attrs.field(factory=list)
     times: list[float] = attrs.field(factory=list)
     requests: list[CreateRequest] = attrs.field(factory=list)
@@ -185,10 +188,10 @@ class FakeProvider:
     ) -> Any:
         cloud = self.cloud
         waiting = cloud.faults[operation]
-        fault = cloud.always.get(operation, Fault())
-        if waiting and waiting[0].page == page:
-            fault = waiting.pop(0)
         async with self.ctx.exchange(call, operation.partition("_")[0], effect) as exchange:
+            fault = cloud.always.get(operation, Fault())
+            if waiting and waiting[0].page == page:
+                fault = waiting.pop(0)
             cloud.asked.append(operation)
             cloud.times.append(self.ctx.clock.monotonic())
             cloud.under_way += 1
@@ -227,6 +230,9 @@ class FakeProvider:
         cloud = self.cloud
 
         def act() -> Instance:
+            same = [one for one in cloud.machines.values() if call.mark.text in one.tags]
+            if cloud.entry["type"] == "token" and same:
+                return same[0]
             bare = f"{cloud.name}-{len(cloud.created)}"
             cloud.created.append((request.name, call.mark.text))
             cloud.requests.append(request)
@@ -236,7 +242,15 @@ class FakeProvider:
                 cloud.machines[bare] = made
             return made
 
+        taken = {one.name for one in cloud.machines.values()}
+        if cloud.entry["type"] == "named" and request.name in taken and not cloud.faults["create_instance"]:
+            cloud.fail("create_instance", refused(ConflictError))
         return await self._ask("create_instance", Effect.ONCE, call, act)
+
+    async def remove_mark(self, request: MarkRequest, call: Call) -> None:
+        await self._ask(
+            "remove_mark", Effect.IDEMPOTENT, call, lambda: self.cloud.unmarked.append(request.mark.text)
+        )
 
     async def get_instance(self, request: InstanceRequest, call: Call) -> Instance:
         found = await self._ask(
@@ -371,25 +385,29 @@ def descriptor(name: str, **traits: Any) -> ProviderPlugin:
 class World:
     """Clouds, and clients that are configured for them.
 
-    Two types: ``fake`` has every facet, ``plain`` only machines and a catalogue.
+    ``fake`` has every facet, ``plain`` only machines and a catalogue; ``named`` has unique names, and ``token`` gives the
+    same machine for the same mark.
     """
 
     def __init__(self, module_name: str) -> None:
         self.clouds: dict[str, Cloud] = {}
         self.environ: dict[str, str] = {}
-        facets = {"fake": ALL_FACETS, "plain": frozenset({"compute", "catalog"})}
-        plugins = [
-            ProviderPlugin(
+        plain = frozenset({"compute", "catalog"})
+        facets = {"fake": ALL_FACETS, "plain": plain, "named": plain, "token": plain}
+        marking = {"named": Marking.NAME, "token": Marking.TOKEN}
+        self.plugins = {
+            name: ProviderPlugin(
                 name=name,
                 factory=self._build,
                 config_type=Settings,
                 facets=facets[name],
                 capabilities=frozenset({"machines", name}),
                 visibility_grace=30.0,
+                marking=marking.get(name, Marking.TAG),
             )
             for name in facets
-        ]
-        module(module_name, lambda: plugins)
+        }
+        module(module_name, lambda: list(self.plugins.values()))
         self.entries = [entry(name, module_name) for name in facets]
         self._ids = itertools.count()
 
@@ -411,11 +429,12 @@ class World:
     def host(self, *more: importlib.metadata.EntryPoint) -> PluginHost:
         return PluginHost([*self.entries, *more], self.environ)
 
-    def around(self, seed: int = 1) -> Surroundings:
+    def around(self, seed: int = 1, **place: str) -> Surroundings:
         return Surroundings(
+            **place,
             clock=VirtualClock(),
             random=random.Random(seed),
-            ids=lambda: f"{next(self._ids):016d}",
+            ids=lambda: f"{next(self._ids):06d}".ljust(16, "x"),
             environ=self.environ,
         )
 
@@ -426,15 +445,17 @@ class World:
         health_interval: float | None = None,
         more: tuple[Any, ...] = (),
         extra: tuple[dict[str, Any], ...] = (),
+        host: str = "here",
+        boot: str = "first",
         **config: Any,
     ) -> MultiProviderClient:
         """A client over all clouds; ``more`` are further entry points, ``extra`` further providers."""
-        host = self.host(*more)
+        plugins = self.host(*more)
         document = {"providers": [cloud.entry for cloud in self.clouds.values()] + list(extra), **config}
         return MultiProviderClient(
-            load_configuration(document, host, environ=self.environ),
-            plugins=host,
-            around=self.around(),
+            load_configuration(document, plugins, environ=self.environ),
+            plugins=plugins,
+            around=self.around(host=host, boot=boot),
             store=store or Store(None, InlineExecutor()),
             health_interval=health_interval,
         )

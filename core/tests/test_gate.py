@@ -390,6 +390,7 @@ class TestHealth:
                 await client.get_balances().collect()
                 states.append(client.provider("a").health)
             cloud.always.clear()
+            await asyncio.sleep(75)  # until the breaker lets one through
             await client.get_balances().collect()
             states.append(client.provider("a").health)
         assert states == [Health.DEGRADED] * 4 + [Health.OFFLINE, Health.ONLINE]

@@ -56,7 +56,7 @@ def test_a_sample_is_told_from_others_by_its_name_and_all_labels() -> None:
 def test_no_data_is_none_and_never_zero() -> None:
     empty = ResourceMetrics(provider="p", id="web-1", time=NOW, source="node_exporter")
     assert all(getattr(empty, name) is None for name in units_of(ResourceMetrics))
-    assert empty.gpus is None
+    assert (empty.gpus, empty.absent) == (None, ())
     assert all(getattr(GpuMetrics(id="GPU-1"), name) is None for name in units_of(GpuMetrics))
 
 
@@ -77,6 +77,8 @@ def test_every_measured_field_has_a_unit() -> None:
     assert units["cpu_used"] == units["cpu_limit"] == "cores"
     assert units["network_received"] == "bytes/second"
     assert units_of(GpuMetrics)["energy"] == "joules"
+    assert units_of(GpuMetrics)["engine_active"] == "ratio"
+    assert units_of(GpuMetrics)["memory_reserved"] == "bytes"
 
 
 @pytest.mark.parametrize(

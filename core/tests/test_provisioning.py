@@ -12,6 +12,7 @@ from purveyor import (
     CredentialsError,
     InstanceSpec,
     InstanceStatus,
+    IntentState,
     MissingCredentialsError,
     Needs,
     NoCompatibleProvidersError,
@@ -20,6 +21,7 @@ from purveyor import (
     PluginError,
     ProviderInactiveError,
     ProviderNotFoundError,
+    ProviderUnavailableError,
     PurveyorError,
     QuotaExceededError,
     RateLimitError,
@@ -123,19 +125,21 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("fault", DOUBTS.values(), ids=DOUBTS)
-def test_a_doubt_is_told_with_its_mark_and_nobody_else_is_asked(world, two, fault):
+def test_a_doubt_that_lasts_is_told_with_its_intent_and_nobody_else_is_asked(world, two, fault):
     @virtual
     async def story():
         two[0].fail("create_instance", fault)
+        two[0].hides_new = True
         async with world.client(selection_policy="priority") as client:
             with pytest.raises(UncertainOutcomeError) as caught:
-                await client.provision(SPEC)
+                await client.provision(SPEC, deadline=60)
         error = caught.value
         assert (error.provider, error.outcome) == ("a", Outcome.UNKNOWN)
         assert [attempt.provider for attempt in error.attempts] == ["a"]
         assert isinstance(error.__cause__, PurveyorError)
         assert "canary" not in str(error)
-        assert error.details["mark"] in str(error)
+        assert error.details["intent"] in str(error)
+        assert error.details["key"] in str(error)
         assert all(mark == error.details["mark"] for _, mark in two[0].created)
         assert two[0].count("create_instance") == 1
         assert two[1].count("create_instance") == 0
@@ -143,15 +147,37 @@ def test_a_doubt_is_told_with_its_mark_and_nobody_else_is_asked(world, two, faul
     story()
 
 
+@pytest.mark.parametrize("fault", [LOST_AFTER, JUNK], ids=["lost", "no instance"])
+def test_a_machine_whose_answer_is_lost_is_found_and_kept(world, two, fault):
+    @virtual
+    async def story():
+        two[0].fail("create_instance", fault)
+        async with world.client(selection_policy="priority") as client:
+            made = await client.provision(SPEC)
+        assert (made.instance.provider, made.instance.id) == ("a", "a-0")
+        assert world.bought == ["web"]
+
+    story()
+
+
+@virtual
+async def test_a_doubt_that_comes_to_nothing_moves_on(world, two):
+    two[0].fail("create_instance", LOST_BEFORE)
+    async with world.client(selection_policy="priority") as client:
+        made = await client.provision(SPEC)
+    assert made.instance.provider == "b"
+    assert world.bought == ["web"]
+    assert asyncio.get_running_loop().time() >= 90
+
+
 @virtual
 async def test_the_last_candidate_is_tried_again_only_while_nothing_was_bought(world, two):
     two[0].fail("create_instance", refused(RateLimitError))
     two[1].fail("create_instance", NOT_SENT, refused(RateLimitError), LOST_AFTER)
     async with world.client(selection_policy="priority") as client:
-        with pytest.raises(UncertainOutcomeError) as caught:
-            await client.provision(SPEC)
+        made = await client.provision(SPEC)
     assert (two[0].count("create_instance"), two[1].count("create_instance")) == (1, 3)
-    assert caught.value.provider == "b"
+    assert made.instance.provider == "b"
     assert world.bought == ["web"]
 
 
@@ -247,9 +273,9 @@ async def test_many_are_numbered_and_come_back_in_the_order_of_their_names(world
 
 @virtual
 async def test_of_many_some_may_fail_and_the_others_are_kept(world):
-    world.add("a").fail("create_instance", LOST_AFTER, refused(ValidationError))
+    world.add("a").fail("create_instance", LOST_BEFORE, refused(ValidationError))
     async with world.client() as client:
-        made = await client.provision(SPEC, count=4)
+        made = await client.provision(SPEC, count=4, deadline=60)
     assert [one.name for one in made.instances] == ["web-3", "web-4"]
     assert sorted(error.code for error in made.failures) == ["UNCERTAIN_OUTCOME", "VALIDATION_ERROR"]
     assert not made.complete
@@ -260,7 +286,7 @@ async def test_if_nothing_is_made_a_doubt_is_told_before_a_refusal(world):
     world.add("a").fail("create_instance", refused(ValidationError), LOST_BEFORE)
     async with world.client() as client:
         with pytest.raises(UncertainOutcomeError):
-            await client.provision(SPEC, count=2)
+            await client.provision(SPEC, count=2, deadline=60)
 
 
 @virtual
@@ -311,7 +337,8 @@ class TestWhoIsAsked:
         async with world.client() as client:
             with pytest.raises(ProviderNotFoundError) as caught:
                 await client.provision(SPEC, provider="c")
-        assert caught.value.details == {"requested_provider": "c", "available_providers": ["a", "b"]}
+        assert caught.value.details["requested_provider"] == "c"
+        assert caught.value.details["available_providers"] == ["a", "b"]
 
     @virtual
     async def test_a_disabled_one_is_refused_by_name_and_told_about_otherwise(self, world):
@@ -456,12 +483,39 @@ class TestWaiting:
         assert not made.complete
 
     @virtual
-    async def test_one_that_failed_to_come_up_is_not_waited_for(self, world):
-        world.add("a").born = {"status": InstanceStatus.ERROR}
-        async with world.client() as client:
+    async def test_one_that_failed_to_come_up_is_deleted_and_made_elsewhere(self, world):
+        broken = world.add("a", priority=1)
+        broken.born = {"status": InstanceStatus.ERROR}
+        world.add("b", priority=2)
+        async with world.client(selection_policy="priority") as client:
             made = await client.provision(SPEC, wait=True)
-        assert asyncio.get_running_loop().time() < 5
-        assert [error.code for error in made.failures] == ["PROVIDER_UNAVAILABLE"]
+        assert made.complete
+        assert made.instance.provider == "b"
+        assert [attempt.provider for attempt in made.attempts] == ["a", "b"]
+        assert broken.machines == {}
+
+    @virtual
+    async def test_one_that_failed_everywhere_is_told_and_nothing_is_left(self, world):
+        cloud = world.add("a")
+        cloud.born = {"status": InstanceStatus.ERROR}
+        async with world.client() as client:
+            with pytest.raises(ProviderUnavailableError, match="failed to come up"):
+                await client.provision(SPEC, wait=True)
+        assert cloud.machines == {}
+
+    @virtual
+    async def test_one_that_failed_and_cannot_be_deleted_is_told_and_nobody_else_is_asked(self, world):
+        cloud, other = world.add("a", priority=1), world.add("b", priority=2)
+        cloud.born = {"status": InstanceStatus.ERROR}
+        cloud.always["delete_instance"] = NOT_SENT
+        async with world.client(selection_policy="priority") as client:
+            with pytest.raises(ProviderUnavailableError, match="deleting it failed"):
+                await client.provision(SPEC, wait=True)
+            (intent,) = await client.list_intents()
+            assert intent.state is IntentState.DISCARDING
+            cloud.always.clear()
+            assert (await client.resolve_intent(intent.id)).state is IntentState.DISCARDED
+        assert (cloud.machines, other.created) == ({}, [])
 
     @virtual
     async def test_one_that_is_not_listed_yet_is_given_its_grace(self, world):

@@ -310,7 +310,7 @@ class TestThroughTheClient:
         world.add("b", capabilities=["EC2Fleet"])
         async with world.client() as client:
             assert client.provider("a").capabilities == ("fake", "machines")
-            assert client.provider("b").facets == ("compute", "catalog", "credentials", "billing")
+            assert client.provider("b").facets == ("compute", "catalog", "credentials", "billing", "marks")
             got = await client.explain(attrs.evolve(SPEC, capabilities={"EC2Fleet"}), strategy="capability")
         assert [one.provider for one in got.candidates] == ["b"]
         assert [(one.provider, one.code) for one in got.rejected] == [("a", "capability")]

@@ -39,7 +39,7 @@ def real_around(world: World):
     import attrs
 
     around = World.around(world)
-    return lambda: attrs.evolve(around, clock=LoopClock())
+    return lambda **_: attrs.evolve(around, clock=LoopClock())
 
 
 def public(of: type) -> dict[str, inspect.Signature]:
@@ -114,7 +114,7 @@ def test_an_interruption_cancels_the_work_and_waits_for_its_end(world, build, mo
     real = Future.result
 
     def interrupted(future, timeout=None):
-        if stopped:
+        if stopped or threading.current_thread() is not threading.main_thread():
             return real(future, timeout)
         while not cloud.under_way:
             pass

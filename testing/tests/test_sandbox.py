@@ -143,3 +143,7 @@ async def test_ready_file_is_whole_and_private(cloud, tmp_path):
     }
     assert path.stat().st_mode & 0o077 == 0
     assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_it_says_how_a_provider_is_configured_for_it(cloud):
+    assert cloud.settings() == {"token": cloud.token, "base_url": cloud.base_url}

@@ -99,7 +99,7 @@ def configure(home: Path) -> Callable[..., Path]:
             for name, cloud in clouds.items()
         ]
         path = home / "purveyor.yaml"
-        path.write_text(json.dumps({"state": "memory", "providers": providers, **top}), encoding="utf-8")
+        path.write_text(json.dumps({"providers": providers, **top}), encoding="utf-8")
         return path
 
     return write

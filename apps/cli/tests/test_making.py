@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,31 +178,112 @@ def test_nobody_can(cli: Any, pair: Any) -> None:
     assert [one["provider"] for one in result.error["details"]["attempts"]] == ["do-a", "do-b"]
 
 
-def test_an_answer_that_is_lost_is_uncertain(cli: Any, cloud: Any, made: Callable[[Any], int]) -> None:
+def test_a_machine_whose_answer_is_lost_is_found(cli: Any, cloud: Any, made: Callable[[Any], int]) -> None:
     cloud.fault("reset_after", method="POST", path="/v2/droplets")
-    result = cli("instances", "create", "web", *NEEDS)
+    result = cli("instances", "create", "web", *NEEDS, "--key", "k")
+    again = cli("instances", "create", "web", *NEEDS, "--key", "k")
+    assert (result.code, again.code) == (0, 0)
+    assert [one["id"] for one in result.json["items"]] == [one["id"] for one in again.json["items"]]
+    assert (result.json["key"], made(cloud)) == ("k", 1)
+
+
+def test_a_doubt_that_lasts_is_uncertain_until_it_is_resolved(
+    cli: Any, cloud: Any, made: Callable[[Any], int]
+) -> None:
+    assert cli("instances", "create", "first", *NEEDS).code == 0  # from here on marks are known to be found
+    cloud.fault("reset_after", method="POST", path="/v2/droplets")
+    cloud.fault("error_before", method="GET", path="/v2/droplets", times=None, status=500)
+    result = cli("instances", "create", "web", *NEEDS, "--deadline", "1")
     assert (result.code, result.error["code"]) == (4, "UNCERTAIN_OUTCOME")
-    mark = result.error["details"]["mark"]
-    (found,) = cli("instances", "list", "--tag", mark).json["items"]
-    assert found["name"] == "web"
-    cloud.fault("reset_after", method="POST", path="/v2/droplets")
-    table = cli("instances", "create", "web", *NEEDS, "--format", "table")
+    intent = result.error["details"]["intent"]
+    assert [one["state"] for one in cli("intents", "list", "--open").json["items"]] == ["unknown"]
+    table = cli("intents", "resolve", intent, "--deadline", "1", "--format", "table")
     assert (table.code, table.out) == (4, "")
     assert table.err.startswith("uncertain: do-a: ")
-    assert "purveyor instances list --tag pv-" in table.err
-    assert table.err.count("\n") == 1
+    assert f"purveyor intents resolve {intent}" in table.err
+    cloud.clear_faults()
+    settled = cli("intents", "resolve", intent).json
+    assert (settled["state"], settled["provider"]) == ("adopted", "do-a")
+    assert cli("intents", "show", intent).json == settled
     assert made(cloud) == 2
 
 
 def test_doubt_about_one_of_several_comes_before_everything_else(
     cli: Any, cloud: Any, made: Callable[[Any], int]
 ) -> None:
-    cloud.fault("reset_after", method="POST", path="/v2/droplets")
-    result = cli("instances", "create", "web", *NEEDS, "--count", "2")
+    cloud.fault("error_before", method="POST", path="/v2/droplets", status=500)
+    result = cli("instances", "create", "web", *NEEDS, "--count", "2", "--deadline", "1")
     assert result.code == 4
     assert len(result.json["items"]) == 1
     assert [one["code"] for one in result.json["failures"].values()] == ["UNCERTAIN_OUTCOME"]
-    assert made(cloud) == 2
+    assert made(cloud) == 1
+
+
+def test_a_key_is_for_one_request(cli: Any, cloud: Any) -> None:
+    assert cli("instances", "create", "web", *NEEDS, "--key", "k").code == 0
+    result = cli("instances", "create", "other", *NEEDS, "--key", "k")
+    assert (result.code, result.error["code"]) == (1, "CONFLICT")
+    assert result.error["details"]["fields"] == ["name"]
+
+
+def test_what_was_given_up_is_deleted_when_it_turns_up(
+    cli: Any, cloud: Any, made: Callable[[Any], int]
+) -> None:
+    assert cli("instances", "create", "first", *NEEDS).code == 0  # from here on marks are known to be found
+    cloud.fault("reset_after", method="POST", path="/v2/droplets")
+    cloud.fault("error_before", method="GET", path="/v2/droplets", times=None, status=500)
+    result = cli("instances", "create", "web", *NEEDS, "--deadline", "1")
+    intent = result.error["details"]["intent"]
+    assert cli("intents", "resolve", intent, "--tombstone").json["state"] == "tombstoned"
+    cloud.clear_faults()
+    (found,) = cli("reconcile").json["items"]
+    assert (found["kind"], found["action"]) == ("late", "")
+    (found,) = cli("reconcile", "--apply").json["items"]
+    assert found["action"].startswith("deleted")
+    names = [one["name"] for one in cli("instances", "list").json["items"]]
+    assert ("first" in names, "web" in names) == (True, False)
+
+
+LOST = {"name": "lost", "image": "ubuntu-24-04-x64", "region": "ams3"}
+
+
+def create_by_hand(cloud: Any, body: dict[str, Any]) -> str:
+    """Makes a droplet behind the journal's back; its id."""
+    request = urllib.request.Request(
+        f"{cloud.base_url}/v2/droplets",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {cloud.token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return str(json.load(answer)["droplet"]["id"])
+
+
+def test_orphans_are_shown_with_their_cost_and_deleted_only_by_name(cli: Any, cloud: Any) -> None:
+    made_one = cli("instances", "create", "web", *NEEDS, "--key", "k").json["items"][0]
+    (mark,) = [tag for tag in made_one["tags"] if tag.startswith("pv-")]
+    owner = mark.split("-")[1]
+    lost = create_by_hand(cloud, {**LOST, "size": made_one["plan"], "tags": [f"pv-{owner}-{'z' * 16}"]})
+    table = cli("reconcile", "--format", "table")
+    assert "orphan" in table.out, table
+    assert "an hour" in table.out
+    young = cli("reconcile", "--delete-orphans", f"do-a/{lost}", "--min-age", "1000000")
+    assert (young.code, young.error["details"]["field"]) == (2, "delete_orphans")
+    assert cli("reconcile", "--delete-orphans", f"do-a/{made_one['id']}", "--min-age", "0").code == 2
+    (found,) = cli("reconcile", "--delete-orphans", f"do-a/{lost}", "--min-age", "0").json["items"]
+    assert found["action"] == "deleted"
+    assert lost not in [one["id"] for one in cli("instances", "list").json["items"]]
+
+
+def test_a_claimed_journal_has_a_new_owner(cli: Any, cloud: Any) -> None:
+    cli("instances", "create", "web", *NEEDS)
+    assert cli("intents", "claim").code == 2
+    claimed = cli("intents", "claim", "--yes").json
+    (old,) = claimed["earlier"]
+    (found,) = cli("reconcile", "--owner", old).json["items"]
+    assert (found["kind"], claimed["owner"] != old) == ("foreign", True)
+    (found,) = cli("reconcile", "--owner", old, "--adopt").json["items"]
+    assert found["action"] == "adopted"
+    assert cli("reconcile").json["items"] == []
 
 
 def test_a_machine_that_is_late_is_listed_with_the_reason(cli: Any, serve: Any, configure: Any) -> None:

@@ -71,9 +71,10 @@ def test_sandboxes_serve_until_they_are_told_to_stop(cli: Any, home: Path, numbe
     assert (serving.returncode, out, err) == (0, "", "")
 
 
-def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path) -> None:
+@pytest.mark.parametrize("name", ["dcgm", "digitalocean"])
+def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path, name: str) -> None:
     with subprocess.Popen(
-        [COMMAND, "sandbox", "run", "digitalocean", "--format", "table"],
+        [COMMAND, "sandbox", "run", name, "--format", "table"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -83,9 +84,32 @@ def test_sandboxes_come_with_a_configuration_to_paste(cli: Any, home: Path) -> N
         serving.terminate()
         out, _ = serving.communicate()
     table, _, pasted = out.partition("\n\n")
-    assert table.startswith("TYPE          BASE URL")
+    assert re.match("TYPE +BASE URL", table)
     (home / "purveyor.yaml").write_text(pasted, encoding="utf-8")
-    assert [one["id"] for one in cli("providers", "list").json["items"]] == ["digitalocean-sandbox"]
+    assert [one["id"] for one in cli("providers", "list").json["items"]] == [f"{name}-sandbox"]
+
+
+def test_without_a_name_every_sandbox_serves_prometheus_among_them(cli: Any, home: Path) -> None:
+    with subprocess.Popen(
+        [COMMAND, "sandbox", "run", "--ready-file", "ready.json", "--format", "table"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stderr is not None
+        serving.stderr.readline()
+        ready = json.loads((home / "ready.json").read_text())
+        assert set(ready) >= {"digitalocean", "linode", "prometheus"}
+        told = ready["prometheus"]
+        asked = {"base_url": told["base_url"], "token": told["token"]}
+        read = {"targets": [told["node"], told["cadvisor"]], "scrape_pause": 0}
+        for settings in (asked, read):
+            providers = [{"name": "mon", "type": "prometheus", "config": settings}]
+            (home / "purveyor.json").write_text(json.dumps({"state": "memory", "providers": providers}))
+            result = cli("metrics")
+            assert (result.code, len(result.json["items"])) == (0, 5)
+        serving.terminate()
+        serving.communicate()
 
 
 def test_a_sandbox_that_nobody_brings(cli: Any) -> None:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from purveyor.model.catalog import *
     from purveyor.model.deployment import *
     from purveyor.model.errors import *
+    from purveyor.model.guards import *
     from purveyor.model.instance import *
+    from purveyor.model.intent import *
     from purveyor.model.metrics import *
     from purveyor.model.selection import *
+    from purveyor.model.totals import *
     from purveyor.model.values import *
     from purveyor.model.views import *
 
@@ -25,9 +28,12 @@ _HOMES = (
     "purveyor.model.catalog",
     "purveyor.model.deployment",
     "purveyor.model.errors",
+    "purveyor.model.guards",
     "purveyor.model.instance",
+    "purveyor.model.intent",
     "purveyor.model.metrics",
     "purveyor.model.selection",
+    "purveyor.model.totals",
     "purveyor.model.values",
     "purveyor.model.views",
     "purveyor.client",  # last: what is not found before loads the engine
@@ -40,6 +46,10 @@ __all__ = [
     "App",
     "Attempt",
     "Balance",
+    "BlockReport",
+    "BlockScope",
+    "BreakerPhase",
+    "BreakerReport",
     "CallTimeoutError",
     "Candidate",
     "CapacityError",
@@ -56,10 +66,14 @@ __all__ = [
     "DeploymentEvent",
     "DeploymentNotFoundError",
     "DeploymentStatus",
+    "Doubt",
     "Exemplar",
     "Explanation",
+    "Finding",
+    "FindingKind",
     "GiB",
     "GpuMetrics",
+    "GuardReport",
     "Health",
     "Image",
     "Instance",
@@ -67,15 +81,20 @@ __all__ = [
     "InstanceSpec",
     "InstanceStatus",
     "InsufficientResourcesError",
+    "Intent",
+    "IntentNotFoundError",
+    "IntentState",
     "InvalidActionError",
     "InvalidCredentialsError",
     "Invoice",
     "KiB",
     "Labels",
+    "LimitReport",
     "LogLine",
     "MetricFamily",
     "MetricSeries",
     "MetricType",
+    "MetricsTotal",
     "MiB",
     "MissingCredentialsError",
     "Money",
@@ -105,6 +124,7 @@ __all__ = [
     "QuotaExceededError",
     "RateLimitError",
     "Raw",
+    "Reconciliation",
     "Region",
     "Rejection",
     "ResourceBusyError",
@@ -125,6 +145,7 @@ __all__ = [
     "ValidationError",
     "View",
     "convert_unit",
+    "total_metrics",
     "units_of",
 ]
 

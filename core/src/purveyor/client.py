@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,24 +21,34 @@ from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
 from purveyor.engine.deployments import Workloads
 from purveyor.engine.discovery import Directory
-from purveyor.engine.guard import SpendingGuard
+from purveyor.engine.guards import GuardBook
+from purveyor.engine.intents import Intents
 from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.provisioning import Provisioner
+from purveyor.engine.reconciling import Order, Reconciler
 from purveyor.engine.registry import Asked, Member, Surroundings
+from purveyor.engine.settling import Settler
+from purveyor.engine.spending import SpendingGuard
 from purveyor.engine.views import Memory, Show, Source, ViewStream
+from purveyor.engine.writes import Writes
 from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.intent import Intent, Reconciliation
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
+from purveyor.spi.events import Observer
 from purveyor.spi.facets import CostRequest, MetricsRequest
+from purveyor.state.holders import Holders
+from purveyor.state.journal import Journal, Origin
+from purveyor.state.place import this_boot, this_host
 from purveyor.state.store import Store
 
 __all__ = ["CachedCatalogue", "MultiProviderClient", "PluginInfo"]
@@ -46,6 +57,8 @@ T = TypeVar("T")
 
 DISCOVERY_SECONDS = 300.0
 """Age at which discovered providers are looked for anew."""
+TEND_SECONDS = 10.0
+"""How long a call that changes something looks after what earlier ones have left."""
 HEALTH_SECONDS = 60.0
 """Between two health checks of every provider while a client is open."""
 
@@ -55,7 +68,11 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 def _surroundings() -> Surroundings:
     chance = random.SystemRandom()
     return Surroundings(
-        clock=LoopClock(), random=chance, ids=lambda: "".join(chance.choices(_ALPHABET, k=16))
+        clock=LoopClock(),
+        random=chance,
+        ids=lambda: "".join(chance.choices(_ALPHABET, k=16)),
+        host=this_host(),
+        boot=this_boot(),
     )
 
 
@@ -73,6 +90,7 @@ class MultiProviderClient(Deployed):
         plugins: PluginHost | None = None,
         around: Surroundings | None = None,
         store: Store | None = None,
+        holders: Holders | None = None,
         health_interval: float | None = HEALTH_SECONDS,
         discovery_interval: float | None = DISCOVERY_SECONDS,
     ) -> None:
@@ -83,7 +101,9 @@ class MultiProviderClient(Deployed):
             plugins: The host that it was loaded with.
             around: Clock, random source and ids; None for the real ones.
             store: Where to remember; None for the configured folder.
-            health_interval: Seconds between health checks in the background; None for none.
+            holders: Who else works on that folder's intents; None for the folder's locks.
+            health_interval: Seconds between health checks in the background; None for none, and for no settling of old
+                doubts in the background either.
             discovery_interval: Seconds until discovered providers are looked for anew; None for only once.
         """
         self._around = around or _surroundings()
@@ -91,13 +111,17 @@ class MultiProviderClient(Deployed):
         self._guard = SpendingGuard(
             configuration.limits.max_price_per_hour, configuration.limits.max_instances
         )
+        self._store = store or Store(configuration.state_dir)
+        for name in configuration.observers:
+            self.observe(self._plugins.observer(name))
+        book = GuardBook(self._store, self._around.clock)
         self._registry = Directory(
-            (Member(provider, self._around) for provider in configuration.providers),
+            (Member(provider, self._around, book) for provider in configuration.providers),
             self._around,
             math.inf if discovery_interval is None else discovery_interval,
+            book,
         )
-        self._store = store or Store(configuration.state_dir)
-        self._cache = CatalogueCache(self._store, self._around.clock)
+        self._cache = CatalogueCache(self._store, self._around.clock, self._around.observers)
         defaults = Defaults(
             strategy=configuration.selection_policy,
             provider_type=configuration.default_provider_type,
@@ -106,9 +130,18 @@ class MultiProviderClient(Deployed):
         self._chooser = Chooser(
             self._registry, self._cache, self._store, self._around, defaults, self._plugins.strategy
         )
-        self._provisioner = Provisioner(self._registry, self._chooser, self._store, self._around)
         prices = PriceList(self._cache, self._around.clock)
         self._machines = Machines(self._registry, prices, self._around)
+        self._journal = self._open_journal(holders or Holders(self._store.folder, self._around.ids()))
+        self._settler = Settler(self._registry, self._journal, self._store, self._around)
+        self._intents = Intents(self._registry, self._journal, self._settler)
+        self._provisioner = Provisioner(
+            self._registry, self._chooser, self._journal, self._settler, self._machines, self._around
+        )
+        self._reconciler = Reconciler(
+            self._registry, self._journal, self._settler, self._machines, self._around
+        )
+        self._writes = Writes(self._around.clock)
         self._workloads = Workloads(self._registry, self._around)
         self._seen: Memory[Instance] = Memory()
         self._health_interval = health_interval
@@ -163,7 +196,8 @@ class MultiProviderClient(Deployed):
     async def __aenter__(self) -> Self:
         if not self._background:
             if self._health_interval is not None:
-                self._background.append(asyncio.create_task(self._watch_health(self._health_interval)))
+                for work in (self._watch_health(self._health_interval), self._settler.keep_running()):
+                    self._background.append(asyncio.create_task(work))
             if self._discovery_interval is not None and self._registry.searchers:
                 self._background.append(asyncio.create_task(self._registry.keep_fresh()))
         return self
@@ -174,13 +208,15 @@ class MultiProviderClient(Deployed):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Give back connections and files; may be called twice."""
-        for task in self._background:
+        """Give what is being changed a few seconds, then give back connections and files; may be called twice."""
+        await self._writes.aclose()
+        background, self._background = self._background, []
+        for task in background:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        self._background = []
+        await asyncio.gather(*background, return_exceptions=True)
         await self._cache.aclose()
         await self._registry.aclose()
+        await self._journal.aclose()
         await self._store.aclose()
 
     # Providers
@@ -227,7 +263,7 @@ class MultiProviderClient(Deployed):
                 await self._probe(member, deadline)
             except PurveyorError as error:
                 trouble = error
-            found = member.gate.health
+            found = member.gate.report()
             online = found.health is Health.ONLINE
             show(Page((found if online or found.error else attrs.evolve(found, error=trouble),)))
 
@@ -307,7 +343,10 @@ class MultiProviderClient(Deployed):
         Raises:
             ConflictError: It carries the tag ``protected``, and ``force`` is not set.
         """
-        await self._machines.delete(instance_id, force=force, deadline=self._deadline(deadline))
+        until = self._deadline(deadline)
+        with self._change():
+            where = await self._machines.delete(instance_id, force=force, deadline=until)
+            await self._settler.instance_deleted(*where, until)
 
     async def perform_action(
         self,
@@ -327,9 +366,10 @@ class MultiProviderClient(Deployed):
             wait: Return only when the machine has reached what the action is for and is not busy any more.
             deadline: Seconds for all of it.
         """
-        return await self._machines.act(
-            instance_id, action, parameters or {}, wait=wait, deadline=self._deadline(deadline)
-        )
+        with self._change():
+            return await self._machines.act(
+                instance_id, action, parameters or {}, wait=wait, deadline=self._deadline(deadline)
+            )
 
     async def wait_until_ready(self, instance: Instance, *, deadline: float = PROVISION_SECONDS) -> Instance:
         """Wait until a machine runs, is not busy and has an address.
@@ -379,6 +419,7 @@ class MultiProviderClient(Deployed):
         spec: InstanceSpec,
         *,
         count: int = 1,
+        key: str | None = None,
         provider: str | None = None,
         type: str | None = None,  # noqa: A002 - the configuration's word
         strategy: str | None = None,
@@ -386,20 +427,28 @@ class MultiProviderClient(Deployed):
         wait: bool = False,
         deadline: float = PROVISION_SECONDS,
     ) -> Provisioned:
-        """Make machines where the strategy says, and move on when a provider refuses or cannot be reached.
+        """Make machines where the strategy says, each exactly once; move on only when nothing was bought for certain.
+
+        An answer that is lost is settled first: the machine is found and kept, or surely does not exist. That may take
+        as long as the provider's ``late_commit_bound`` and ``visibility_grace`` together.
 
         Args:
             spec: What is wanted.
             count: How many; above one the names are ``NAME-1`` to ``NAME-count``.
+            key: Names this request for ever: asking again with it gives the same machines, or goes on where an earlier
+                call stopped. None mints one, which the result tells.
             provider: Only this provider.
             type: Only providers of this type.
             strategy: Instead of the configured one.
             seed: Makes a random choice repeat.
-            wait: Return only when they run and have an address.
+            wait: Return only when they run and have an address; one that comes up broken is deleted and made elsewhere.
             deadline: Seconds for all of it.
 
         Raises:
-            UncertainOutcomeError: A machine may have been made and the answer is lost; nobody else was asked.
+            ConflictError: The key was used for another request, or its machine is gone.
+            UncertainOutcomeError: A machine may have been made, and the deadline came before that was known; nobody else
+                was asked. The same request with ``details["key"]`` goes on.
+            StateUnavailableError: The journal cannot be written, so nothing was bought.
             NoCompatibleProvidersError: Nobody could serve the request.
             AllProvidersFailedError: Everybody refused.
             QuotaExceededError: The configured limits would be passed.
@@ -408,11 +457,83 @@ class MultiProviderClient(Deployed):
         names = instance_names(spec.name, count)
         wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
         until = self._deadline(deadline)
-        if self._guard.active:
-            plan = await self._chooser.explain(wish, deadline=until)
-            await self.check_limits(plan, count, deadline=deadline)
-        made = await self._provisioner.make(wish, names, deadline=until)
-        return await self._machines.all_ready(made, deadline=until) if wait else made
+        with self._change():
+            if self._guard.active:
+                plan = await self._chooser.explain(wish, deadline=until)
+                await self.check_limits(plan, count, deadline=deadline)
+            return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until)
+
+    # Intents
+
+    async def list_intents(self) -> list[Intent]:
+        """Every intent of the journal, oldest first."""
+        return await self._journal.listing()
+
+    async def get_intent(self, intent_id: str) -> Intent:
+        """One intent.
+
+        Raises:
+            IntentNotFoundError: There is none.
+        """
+        return await self._journal.get(intent_id)
+
+    async def resolve_intent(
+        self, intent_id: str, *, tombstone: bool = False, deadline: float = PROVISION_SECONDS
+    ) -> Intent:
+        """Find out what an intent has led to, or give it up; returns it as it is then.
+
+        Args:
+            intent_id: The intent.
+            tombstone: Give it up: its key is free for another machine, and its own is deleted should it turn up.
+            deadline: Seconds for all of it.
+
+        Raises:
+            IntentNotFoundError: There is none.
+            ConflictError: A running process works on it, or it is not in doubt and cannot be given up.
+            UncertainOutcomeError: It is still not known by the deadline.
+        """
+        with self._change():
+            return await self._intents.resolve(
+                intent_id, tombstone=tombstone, deadline=self._deadline(deadline)
+            )
+
+    async def claim_journal(self) -> str:
+        """Make a journal that was found on another host this host's own; returns its new owner id.
+
+        Machines of the old owner are left alone until ``reconcile(owner=…, adopt=True)`` takes them over.
+        """
+        return (await self._journal.claim()).owner
+
+    async def reconcile(
+        self,
+        *,
+        apply: bool = False,
+        delete_orphans: Iterable[str] = (),
+        min_age: timedelta = timedelta(hours=1),
+        owner: str | None = None,
+        adopt: bool = False,
+        deadline: float = PROVISION_SECONDS,
+    ) -> Reconciliation:
+        """Compare the journal with the clouds; changes nothing unless told to.
+
+        Args:
+            apply: Adopt machines of ours that turned up, delete those that were given up, note those that vanished.
+            delete_orphans: ``provider/id`` of found machines to delete; only ever our own.
+            min_age: Younger ones are not deleted.
+            owner: Look for this owner's machines instead, such as those of a journal from before a claim.
+            adopt: Take that owner's machines over.
+            deadline: Seconds for all of it.
+
+        Raises:
+            ValidationError: A machine is to be deleted that is no orphan of ours, or too young; nothing was done.
+        """
+        order = Order(
+            apply=apply, delete=frozenset(delete_orphans), min_age=min_age, owner=owner, adopt=adopt
+        )
+        with self._change():
+            return await self._reconciler.run(
+                lambda: self.list_instances(deadline=deadline).collect(), order, self._deadline(deadline)
+            )
 
     # Accounts
 
@@ -472,7 +593,47 @@ class MultiProviderClient(Deployed):
         source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
         return self._stream("metrics", providers, deadline, source)
 
+    # Beyond the facets
+
+    def observe(self, observer: Observer) -> None:
+        """Tell it of every event from now on, as it happens; see :mod:`purveyor.spi.events`. It must not wait."""
+        self._around.observers.add(observer)
+
+    async def use(
+        self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ_SECONDS
+    ) -> T:
+        """Look at something that only one type of provider has: ``use("mon", lambda mon, call: mon.api.labels(call))``.
+
+        Args:
+            provider: Its name.
+            work: Is given the provider object and a call. It is repeated where that helps, so it must not change anything.
+            deadline: Seconds.
+        """
+        member = self._registry.get(provider)
+
+        async def one(call: Call) -> T:
+            return await work(await member.provider(), call)
+
+        return await member.gate.call("use", Effect.READ, one, deadline=self._deadline(deadline))
+
     # Below here: how
+
+    def _open_journal(self, holders: Holders) -> Journal:
+        around = self._around
+        origin = Origin(clock=around.clock, ids=around.ids, host=around.host, boot=around.boot)
+        return Journal(self._store, holders, origin)
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        """Something is changed: what is due from earlier calls is looked after beside it."""
+        with self._writes.one():
+            self._writes.beside(self._tend())
+            yield
+
+    async def _tend(self) -> None:
+        """Best effort: what cannot be done now stays due."""
+        with contextlib.suppress(PurveyorError):
+            await self._settler.run_due(self._deadline(TEND_SECONDS), patient=False)
 
     def _stream(
         self,

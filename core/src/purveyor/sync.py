@@ -7,9 +7,9 @@ running loop too (where it blocks that loop).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,10 +31,13 @@ from purveyor.model.deployment import (
     ProviderFacts,
 )
 from purveyor.model.instance import Action, Instance, InstanceSpec
+from purveyor.model.intent import Intent, Reconciliation
 from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
 from purveyor.model.views import ProviderHealth, ProviderInfo
 from purveyor.spi import deployments as spi
+from purveyor.spi.call import Call
+from purveyor.spi.events import Observer
 
 __all__ = ["MultiProviderClient", "Shell", "ViewStream"]
 
@@ -177,6 +180,7 @@ class MultiProviderClient:
         spec: InstanceSpec,
         *,
         count: int = 1,
+        key: str | None = None,
         provider: str | None = None,
         type: str | None = None,  # noqa: A002 - the configuration's word
         strategy: str | None = None,
@@ -188,11 +192,47 @@ class MultiProviderClient:
             self._client.provision(
                 spec,
                 count=count,
+                key=key,
                 provider=provider,
                 type=type,
                 strategy=strategy,
                 seed=seed,
                 wait=wait,
+                deadline=deadline,
+            )
+        )
+
+    def list_intents(self) -> list[Intent]:
+        return self._run(self._client.list_intents())
+
+    def get_intent(self, intent_id: str) -> Intent:
+        return self._run(self._client.get_intent(intent_id))
+
+    def resolve_intent(
+        self, intent_id: str, *, tombstone: bool = False, deadline: float = PROVISION
+    ) -> Intent:
+        return self._run(self._client.resolve_intent(intent_id, tombstone=tombstone, deadline=deadline))
+
+    def claim_journal(self) -> str:
+        return self._run(self._client.claim_journal())
+
+    def reconcile(
+        self,
+        *,
+        apply: bool = False,
+        delete_orphans: Iterable[str] = (),
+        min_age: timedelta = timedelta(hours=1),
+        owner: str | None = None,
+        adopt: bool = False,
+        deadline: float = PROVISION,
+    ) -> Reconciliation:
+        return self._run(
+            self._client.reconcile(
+                apply=apply,
+                delete_orphans=delete_orphans,
+                min_age=min_age,
+                owner=owner,
+                adopt=adopt,
                 deadline=deadline,
             )
         )
@@ -310,6 +350,12 @@ class MultiProviderClient:
 
     def get_provider_facts(self, provider: str, *, deadline: float = READ) -> ProviderFacts:
         return self._run(self._client.get_provider_facts(provider, deadline=deadline))
+
+    def observe(self, observer: Observer) -> None:
+        self._client.observe(observer)
+
+    def use(self, provider: str, work: Callable[[Any, Call], Awaitable[T]], *, deadline: float = READ) -> T:
+        return self._run(self._client.use(provider, work, deadline=deadline))
 
     def _view(self, stream: AsyncViewStream[T]) -> ViewStream[T]:
         return ViewStream(self._running(), stream)

@@ -1,6 +1,7 @@
 """Rows are read each for itself, kept or left out, and mapped; whatever is wrong with one costs only that one."""
 
 import json
+import pickle
 
 import attrs
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purveyor.model.errors import ProtocolMismatchError
+from purveyor.model.values import Raw
 from purveyor.model.views import Page
 from purveyor.wire import (
     Fetched,
@@ -48,7 +50,7 @@ def read(*rows):
 
 async def walk(*pages):
     for rows in pages:
-        yield Fetched([row if row is BAD else (row, b"{}") for row in rows])
+        yield Fetched([row if row is BAD else (row, Raw(b"{}")) for row in rows])
 
 
 async def ids(walked):
@@ -61,11 +63,26 @@ def name(provider, row, raw):
 
 def test_a_bad_row_costs_only_itself():
     first, second, third = read({"id": 1}, {"slug": "x"}, {"id": 3})
-    assert (first, third) == ((Machine(1), b'{"id": 1}'), (Machine(3), b'{"id": 3}'))
+    assert (first, third) == ((Machine(1), Raw(b'{"id": 1}')), (Machine(3), Raw(b'{"id": 3}')))
     assert isinstance(second, ProtocolMismatchError)
     assert (second.provider, second.operation) == ("do-ams", "list_instances")
     assert second.details == {"row": "x", "field": "id"}
     assert "row x: " in second.message
+
+
+def test_a_row_that_was_decoded_with_others_finds_its_own_bytes_when_asked():
+    asked = []
+
+    def cut(body):
+        asked.append(body)
+        return [memoryview(body)[1:2], memoryview(body)[3:5]]
+
+    (first, one), (second, two) = READER.all([Machine(1), Machine(2)], b"[1,22]", cut)
+    assert (first.id, second.id, asked) == (1, 2, [])
+    assert (one.data, two.data, two.decode()) == (b"1", b"22", 22)
+    assert asked == [b"[1,22]"]
+    assert two == Raw(b"22") == pickle.loads(pickle.dumps(two))
+    assert len({two, Raw(b"22")}) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,7 +151,7 @@ async def test_whoever_stops_early_closes_the_list_behind_it():
     async def endless():
         try:
             while True:
-                yield Fetched([(Machine(1), b"{}")])
+                yield Fetched([(Machine(1), Raw(b"{}"))])
         finally:
             closed.append(True)
 

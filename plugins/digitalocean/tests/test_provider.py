@@ -150,7 +150,7 @@ async def test_rows_that_move_between_pages_are_told_once(cloud, do):
 
 async def test_a_bad_row_does_not_hide_the_others(cloud, do):
     ids = cloud.seed_droplets(5)
-    cloud.fault("wrong_types", path="/v2/droplets", times=1, row=2)
+    cloud.fault("wrong_types", path="/v2/droplets", times=2, row=2)
     pages = [page async for page in do.list_instances(ListRequest(), call())]
     assert sum(len(page.items) for page in pages) == 4
     (error,) = [error for page in pages for error in page.unreadable]

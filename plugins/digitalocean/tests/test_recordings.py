@@ -74,7 +74,7 @@ def test_lists(file, body, kind):
         assert len(found.rows) == len(body[key])
         assert all(isinstance(row, tuple) for row in found.rows), found.rows
         for row, (wire, raw) in zip(body[key], found.rows, strict=True):
-            assert json.loads(raw) == row
+            assert raw.decode() == row
             if model is not None:
                 check(key, row, model("do", wire, raw))
 
@@ -87,7 +87,7 @@ def test_objects(file, body, kind):
             continue
         shape, model = OBJECTS[root]
         wire, raw = decoding.read_one(answered(file), msgspec.json.Decoder(shape), root)
-        assert json.loads(raw) == body[root]
+        assert raw.decode() == body[root]
         if model is not None:
             check(root, body[root], model("do", wire, raw))
     if "account_balance" in body:

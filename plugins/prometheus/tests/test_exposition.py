@@ -284,6 +284,50 @@ def test_what_is_remembered_is_bounded_and_the_oldest_goes_first() -> None:
     assert len(reader._layouts) == len(reader._sizes) < 6
 
 
+def machine(port: int, value: int) -> str:
+    """A document of 60 samples, of which one is another on each machine, where nobody looks at first."""
+    lines = [f'load{{cpu="{number}"}} {value}' for number in range(60)]
+    lines[31] = f'load{{port="{port}"}} {value}'
+    return "\n".join(lines) + "\n"
+
+
+def test_sources_that_look_alike_keep_what_is_known_of_each_and_share_what_fits() -> None:
+    reader = PlainReader(Dialect.TEXT, ExpositionLimits())
+    for value in range(3):
+        for source, port in (("a", 1), ("b", 2), ("c", 1)):
+            [family] = reader.read(machine(port, value), source) or []
+            assert family.source == source
+            assert family.samples[31].labels == {"port": str(port)}
+            assert {sample.value for sample in family.samples} == {value}
+        if value == 0:
+            kept = dict(reader._layouts)
+    assert reader._layouts == kept, "nothing had to be read anew"
+    assert len(kept) == 2, "one for a and c, and one for b"
+
+
+def test_sources_are_bounded_too() -> None:
+    reader = PlainReader(Dialect.TEXT, ExpositionLimits(), keep=5_000)
+    for number in range(50):
+        assert reader.read(machine(number, 1), f"source {number}") is not None
+    assert 0 < reader._kept <= 5_000
+    assert len(reader._layouts) == len(reader._sizes) < 6
+
+
+@pytest.mark.parametrize(
+    "inside", ['cpu="}', 'cpu="1",x="}', 'cpu="1"x}', 'cpu="1""}', '"1"}', 'cpu="1",cpu="2"}']
+)
+def test_labels_that_do_not_close_are_no_labels_on_the_short_way(inside: str) -> None:
+    text = many(20) + f"load{{{inside} 1\n"
+    assert PlainReader(Dialect.TEXT, ExpositionLimits()).read(text) is None
+
+
+def test_families_say_whom_they_were_read_from() -> None:
+    for text in (many(20), "a 1\nb 2 1000\n"):
+        families = parse_exposition(text.encode(), TEXT, source="10.0.0.5:9100")
+        assert {family.source for family in families} == {"10.0.0.5:9100"}
+    assert parse_exposition(b"a 1\n")[0].source == ""
+
+
 def test_the_same_series_in_another_order_are_read_anew() -> None:
     lines = many(40).splitlines()
     for moved in (lines[:2] + lines[:1:-1], lines[:30], [*lines, "load 3"]):

@@ -19,10 +19,12 @@ from purveyor_cli.commands.demo import demo
 from purveyor_cli.commands.deployments import deployments
 from purveyor_cli.commands.init import init
 from purveyor_cli.commands.instances import instances
+from purveyor_cli.commands.intents import intents, reconcile
 from purveyor_cli.commands.metrics import metrics
 from purveyor_cli.commands.ordering import explain
 from purveyor_cli.commands.providers import plugins, providers
 from purveyor_cli.commands.sandbox import sandbox
+from purveyor_cli.commands.scrape import scrape
 from purveyor_cli.commands.streams import logs, shell
 from purveyor_cli.session import Session
 from purveyor_cli.shared import Group
@@ -52,11 +54,14 @@ for _command in (
     apps,
     instances,
     explain,
+    intents,
+    reconcile,
     deployments,
     logs,
     shell,
     costs,
     metrics,
+    scrape,
     cache,
     sandbox,
     demo,
@@ -88,8 +93,8 @@ def _failed(session: Session, error: PurveyorError) -> int:
         session.show_json({"error": error})
         return exits.of_error(error)
     text, hint = str(error), ""
-    if isinstance(error, UncertainOutcomeError) and "mark" in error.details:
-        hint = f": 'purveyor instances list --tag {error.details['mark']}'"
+    if isinstance(error, UncertainOutcomeError) and "intent" in error.details:
+        hint = f"; 'purveyor intents resolve {error.details['intent']}' finds it out"
     several = len(error.details.get("mistakes", ())) > 1
     label = "uncertain" if isinstance(error, UncertainOutcomeError) else "error"
     session.say(label, text if several else " ".join(text.split()) + hint)

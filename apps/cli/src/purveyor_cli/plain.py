@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,9 +21,9 @@ _CONTEXT = ("provider", "operation", "field", "outcome", "retry_after")
 """What an error knows beside its details."""
 
 
-def dumps(value: Any) -> str:
-    """The value as JSON text, safe on every terminal."""
-    return json.dumps(plain(value), indent=2)
+def dumps(value: Any, indent: int | None = 2) -> str:
+    """The value as JSON text, safe on every terminal; all on one line without ``indent``."""
+    return json.dumps(plain(value), indent=indent)
 
 
 def plain(value: Any, *, raw: bool = False) -> Any:
@@ -35,7 +36,9 @@ def plain(value: Any, *, raw: bool = False) -> Any:
     for kind, form in _FORMS:
         if isinstance(value, kind):
             return form(value)
-    if attrs.has(type(value)):
+    if hasattr(value, "_asdict"):  # a tuple with names
+        value = value._asdict()
+    elif attrs.has(type(value)):
         value = attrs.asdict(value, recurse=False, filter=lambda _, one: raw or not isinstance(one, Raw))
     if isinstance(value, Mapping):
         return {str(key): plain(one, raw=raw) for key, one in value.items()}
@@ -70,6 +73,13 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {**fields, "error": _brief(attempt.error) if attempt.error else None}
 
 
+def _number(value: float) -> float | str:
+    """JSON has no word for these; Prometheus' own JSON says them so."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
 def _decoded(raw: Raw) -> Any:
     try:
         return raw.decode()
@@ -79,7 +89,8 @@ def _decoded(raw: Raw) -> Any:
 
 _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (Enum, lambda one: one.value),
-    ((NoneType, bool, int, float, str), lambda one: one),
+    ((NoneType, bool, int, str), lambda one: one),
+    (float, _number),
     (Decimal, lambda one: f"{one:f}"),
     (datetime, lambda one: one.astimezone(UTC).isoformat().replace("+00:00", "Z")),
     (Raw, _decoded),

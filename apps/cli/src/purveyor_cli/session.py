@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
@@ -69,9 +69,24 @@ class Session:
         """Stderr."""
         return _console(stderr=True)
 
-    def run(self, work: Callable[[MultiProviderClient], Awaitable[T]], doing: str = "asking") -> T:
-        """Work with the configured providers; on a terminal, say what is being done while it lasts."""
-        client = MultiProviderClient.from_file(self.config)
+    def run(
+        self,
+        work: Callable[[MultiProviderClient], Awaitable[T]],
+        doing: str = "asking",
+        instead: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Work with the configured providers; on a terminal, say what is being done while it lasts.
+
+        Args:
+            work: What to do with the client.
+            doing: What to say; nothing is said for an empty text.
+            instead: A configuration to use in place of the file's.
+        """
+        client = (
+            MultiProviderClient.from_file(self.config)
+            if instead is None
+            else MultiProviderClient.from_config(instead, health_interval=None)
+        )
 
         async def whole() -> T:
             async with client:
@@ -85,9 +100,9 @@ class Session:
         for thing in things:
             self.out.print(thing, soft_wrap=isinstance(thing, str))
 
-    def show_json(self, value: Any) -> None:
-        """Print for programs."""
-        sys.stdout.write(dumps(value) + "\n")
+    def show_json(self, value: Any, *, indent: int | None = 2) -> None:
+        """Print for programs; without ``indent`` as one line."""
+        sys.stdout.write(dumps(value, indent) + "\n")
         sys.stdout.flush()
 
     def say(self, label: str, text: str) -> None:

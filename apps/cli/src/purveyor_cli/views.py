@@ -15,7 +15,7 @@ from purveyor_cli.session import Session
 from purveyor_cli.tables import Column, facts, table
 from purveyor_cli.words import ago
 
-__all__ = ["document", "show_items", "show_one", "show_view"]
+__all__ = ["document", "in_order", "missing", "show_items", "show_one", "show_view"]
 
 T = TypeVar("T")
 
@@ -39,19 +39,42 @@ def show_view(
     noun: str,
     raw: bool = False,
     footer: Callable[[Sequence[T]], str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> int:
-    """Show it, each provider's items together; the exit code says whether it is whole."""
-    items = sorted(view.items, key=lambda one: str(getattr(one, "provider", "")))
+    """Show it, each provider's items together; the exit code says whether it is whole.
+
+    Args:
+        session: Where to show it.
+        view: What was asked.
+        columns: For people.
+        noun: What the items are, in the plural.
+        raw: Whether programs get the providers' own rows.
+        footer: What to say below the items.
+        more: What programs get beside the items.
+    """
+    items = in_order(view)
     if session.json:
-        stale = {"stale": view.stale} if view.stale else {}
-        session.show_json({**document(items, view.failures, raw=raw), **stale})
+        session.show_json({**document(items, view.failures, raw=raw), **(more or {}), **_stale(view)})
     else:
         show_items(session, items, columns, noun=noun, footer=footer)
-    for provider, error in view.failures.items():
-        session.warn(f"{provider}: {error.message}")
-    for provider, moment in view.stale.items():
-        session.warn(f"{provider}: shown as it was {ago(moment)}")
+    for text in missing(view):
+        session.warn(text)
     return exits.PARTIAL if view.failures else exits.OK
+
+
+def in_order(view: View[T]) -> list[T]:
+    """Its items, each provider's together."""
+    return sorted(view.items, key=lambda one: str(getattr(one, "provider", "")))
+
+
+def _stale(view: View[Any]) -> dict[str, Any]:
+    return {"stale": view.stale} if view.stale else {}
+
+
+def missing(view: View[Any]) -> list[str]:
+    """Who did not tell and why, and what is old."""
+    failed = [f"{provider}: {error.message}" for provider, error in view.failures.items()]
+    return failed + [f"{provider}: shown as it was {ago(moment)}" for provider, moment in view.stale.items()]
 
 
 def show_items(

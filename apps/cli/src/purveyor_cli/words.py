@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from purveyor import GiB, KiB, MiB, Money, TiB
 
-__all__ = ["age", "ago", "count", "latency", "money", "printable", "size", "span", "total"]
+__all__ = ["age", "ago", "count", "latency", "moment", "money", "printable", "size", "span", "total"]
 
 _UNITS = ((TiB, "TiB"), (GiB, "GiB"), (MiB, "MiB"), (KiB, "KiB"))
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -61,6 +61,11 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     """When, such as ``3 h ago``."""
     text = age(moment, now)
     return "just now" if text == "0 s" else f"{text} ago" if text else ""
+
+
+def moment(when: datetime) -> str:
+    """A moment of these hours, such as ``14:05:10 UTC``."""
+    return f"{when.astimezone(UTC):%H:%M:%S} UTC"
 
 
 def latency(seconds: float | None) -> str:

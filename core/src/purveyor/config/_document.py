@@ -52,6 +52,7 @@ class Configuration:
 
     Attributes:
         state_dir: Folder of the state; None keeps it in memory.
+        observers: Names of the plugins whose observers are told what happens.
     """
 
     providers: tuple[ProviderConfig, ...] = ()
@@ -60,6 +61,7 @@ class Configuration:
     default_provider_instance: str | None = None
     state_dir: Path | None = None
     limits: Limits = attrs.field(factory=Limits)
+    observers: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -85,6 +87,7 @@ class _Document:
     state_dir: str | None = None
     state: str | None = None
     limits: Limits = attrs.field(factory=Limits)
+    observers: list[str] = attrs.field(factory=list)
     providers: list[Any] = attrs.field(factory=list)
 
 
@@ -119,6 +122,7 @@ def load_configuration(
     if document.state not in {None, "memory"}:
         mistakes.append(Mistake("state", f"can only be 'memory', not {document.state!r}"))
     policy = _policy(document, plugins, mistakes)
+    _check_observers(document, plugins, mistakes)
     if mistakes:
         raise _wrong(mistakes, source)
     return Configuration(
@@ -128,6 +132,7 @@ def load_configuration(
         default_provider_instance=document.default_provider_instance,
         state_dir=_state_dir(document),
         limits=document.limits,
+        observers=tuple(dict.fromkeys(document.observers)),
     )
 
 
@@ -166,6 +171,17 @@ def _policy(document: _Document, plugins: PluginHost, mistakes: list[Mistake]) -
     except PluginError as error:
         mistakes.append(Mistake("selection_policy", error.message))
     return policy
+
+
+def _check_observers(document: _Document, plugins: PluginHost, mistakes: list[Mistake]) -> None:
+    for index, name in enumerate(document.observers):
+        path = f"observers[{index}]"
+        try:
+            if not plugins.offers_observer(name):
+                hint = f"pip install purveyor-{name}"
+                mistakes.append(Mistake(path, f"no plugin offers the observer {name!r}; {hint}"))
+        except PluginError as error:
+            mistakes.append(Mistake(path, error.message))
 
 
 def _readable(entry: Any, stand_in: str) -> _ProviderEntry | None:

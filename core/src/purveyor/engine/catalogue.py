@@ -13,12 +13,14 @@ from typing import Any
 
 import attrs
 
+from purveyor.engine.observing import Observers
 from purveyor.engine.registry import Member
 from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
 from purveyor.model.errors import CallTimeoutError, RateLimitError, StateUnavailableError
 from purveyor.model.values import Raw
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Clock, Effect
+from purveyor.spi.events import CatalogueLooked
 from purveyor.spi.facets import CatalogRequest
 from purveyor.state.store import Store
 
@@ -56,7 +58,8 @@ class CachedCatalogue:
 class CatalogueCache:
     """Catalogues by provider and kind, in the state store and so shared by processes."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, observers: Observers | None = None) -> None:
+        self._observers = Observers() if observers is None else observers
         self._store = store
         self._clock = clock
         self._flights: dict[str, asyncio.Task[Page[Any]]] = {}
@@ -70,7 +73,11 @@ class CatalogueCache:
             PurveyorError: It had to be fetched and could not.
         """
         key = _key(member, kind)
-        if (remembered := await self._recall(key, kind)) is not None:
+        remembered = await self._recall(key, kind)
+        if self._observers:
+            hit = remembered is not None
+            self._observers.tell(CatalogueLooked(provider=member.name, kind=kind, hit=hit))
+        if remembered is not None:
             return remembered
         flight = self._flights.get(key)
         if flight is None:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 import attrs
 
 from purveyor.engine.catalogue import CatalogueCache
+from purveyor.engine.gate import Gate
 from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.sifting import Sifted, sift
 from purveyor.model.catalog import CatalogKind
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import InstanceSpec
 from purveyor.model.selection import Candidate, Explanation, Facts, Rejection
 from purveyor.policy.resolve import Catalogue, Unfit, resolve
 from purveyor.policy.selection import Strategy, find_strategy, next_in_turn, steady
+from purveyor.spi.events import ProviderPicked
 from purveyor.state.store import Store
 
 __all__ = ["Choice", "Chooser", "Defaults", "Turn", "Wish"]
@@ -53,15 +56,27 @@ class Wish:
 
 @attrs.define(kw_only=True)
 class Choice:
-    """Who is in question for one wish, in steady order; ``picked`` counts what this wish has placed so far."""
+    """Who is in question for one wish, in steady order.
+
+    Attributes:
+        last_resort: Its breaker is to let a call through all the same: there is nobody else.
+        picked: What this wish has placed so far.
+    """
 
     name: str
     strategy: Strategy
     candidates: list[Candidate]
-    rejected: tuple[Rejection, ...]
-    members: list[Member]
+    unfit: tuple[Rejection, ...]
+    sifted: Sifted
+    members: dict[str, Member]
     seed: int
+    last_resort: Gate | None = None
     picked: Counter[str] = attrs.field(factory=Counter)
+
+    @property
+    def rejected(self) -> tuple[Rejection, ...]:
+        """Who is out, and why."""
+        return (*self.unfit, *self.sifted.rejections())
 
     def explanation(self, facts: Facts) -> Explanation:
         """The choice as these facts decide it, for people and programs."""
@@ -75,16 +90,25 @@ class Choice:
 
 @attrs.frozen
 class Turn:
-    """One pick of a choice, and the facts that decided it."""
+    """One pick of a choice, and the facts that decided it.
+
+    Attributes:
+        suppressed: Who was left out of the order, since failing over to it would pass its retry budget.
+    """
 
     choice: Choice
     facts: Facts
     first: Candidate
+    suppressed: list[str] = attrs.field(factory=list)
 
     def order(self) -> Iterator[Candidate]:
         """The candidates in the order of trying; they are put into order when the first one was not enough."""
         yield self.first
-        yield from self.choice.strategy(self.choice.candidates, self.facts)[1:]
+        for candidate in self.choice.strategy(self.choice.candidates, self.facts)[1:]:
+            if self.choice.members[candidate.provider].gate.affords_more:
+                yield candidate
+            else:
+                self.suppressed.append(candidate.provider)
 
 
 class Chooser:
@@ -126,17 +150,32 @@ class Chooser:
             members = [one for one in self._registry if not one.config.parent or "compute" in one.facets]
         self._registry.enabled(None if wish.provider is None else [wish.provider])
         verdicts = await asyncio.gather(*(self._judge(member, wish, deadline) for member in members))
+        known = {member.name: member for member in members}
+        fits = steady(verdict for verdict in verdicts if isinstance(verdict, Candidate))
+        patience = deadline - self._around.clock.monotonic()
+        sifted = sift(fits, known, patience, keep_last=wish.provider is not None)
         return Choice(
             name=name,
             strategy=strategy,
-            candidates=steady(verdict for verdict in verdicts if isinstance(verdict, Candidate)),
-            rejected=tuple(verdict for verdict in verdicts if isinstance(verdict, Rejection)),
-            members=members,
+            candidates=sifted.candidates,
+            unfit=tuple(verdict for verdict in verdicts if isinstance(verdict, Rejection)),
+            sifted=sifted,
+            members=known,
             seed=wish.seed if wish.seed is not None else self._around.random.getrandbits(32),
+            last_resort=sifted.last_resort,
         )
 
     async def take(self, choice: Choice) -> Turn:
         """Pick one of the candidates, of which there is at least one, and count it, with nobody in between."""
+        if choice.last_resort is not None:
+            await choice.last_resort.let_through()
+            choice.last_resort = None  # the other machines of this wish hear of it from the breaker
+        turn = await self._take(choice)
+        if self._around.observers:
+            self._around.observers.tell(ProviderPicked(strategy=choice.name, provider=turn.first.provider))
+        return turn
+
+    async def _take(self, choice: Choice) -> Turn:
         turns: list[Turn] = []
 
         def pick(served: Mapping[str, int]) -> Turn:
@@ -157,9 +196,9 @@ class Chooser:
         return turns[0]
 
     def _facts(self, choice: Choice, served: Mapping[str, int]) -> Facts:
-        inflight = Counter({member.name: member.gate.inflight for member in choice.members})
+        inflight = Counter({name: member.gate.inflight for name, member in choice.members.items()})
         inflight.update(choice.picked)
-        told = ((member.name, member.gate.health.latency) for member in choice.members)
+        told = ((name, member.gate.health.latency) for name, member in choice.members.items())
         return Facts(
             served=served,
             inflight=inflight,
@@ -174,6 +213,7 @@ class Chooser:
         reason = _excluded(member, wish)
         if reason is not None:
             return reason
+        await member.gate.hear()
         try:
             catalogue = await self._catalogue(member, deadline)
         except PurveyorError as error:

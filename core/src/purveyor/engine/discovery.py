@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 import attrs
 
 from purveyor.engine.gate import closable
+from purveyor.engine.guards import GuardBook
 from purveyor.engine.registry import Asked, Member, ProviderConfig, Registry, Surroundings
 from purveyor.model.errors import (
     CallTimeoutError,
@@ -54,18 +55,26 @@ class Directory(Registry):
     moved, is closed when the last call to it has ended.
     """
 
-    def __init__(self, configured: Iterable[Member], around: Surroundings, max_age: float) -> None:
+    def __init__(
+        self,
+        configured: Iterable[Member],
+        around: Surroundings,
+        max_age: float,
+        book: GuardBook | None = None,
+    ) -> None:
         """Begin with the configured.
 
         Args:
             configured: In the order of the configuration.
             around: Time, chance, ids.
             max_age: Seconds after which a search is made again when somebody asks.
+            book: Remembers what keeps requests back from those who are found.
         """
         super().__init__(configured)
         self._configured = tuple(self)
         self._around = around
         self._max_age = max_age
+        self._book = book
         self._searches: dict[str, _Search] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._leaving: dict[asyncio.Task[None], Member] = {}
@@ -216,7 +225,7 @@ class Directory(Registry):
                 unreadable.append(ProtocolMismatchError(f"{one.name!r:.80} is no provider's name"))
             elif config.name not in found:
                 same = known is not None and known.config == config
-                found[config.name] = known if known and same else Member(config, self._around)
+                found[config.name] = known if known and same else Member(config, self._around, self._book)
 
         async def work(call: Call) -> None:
             found.clear()

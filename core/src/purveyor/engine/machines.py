@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-
-import attrs
 
 from purveyor.engine.listing import listing
 from purveyor.engine.pricing import PriceList
@@ -22,7 +19,6 @@ from purveyor.model.errors import (
     ValidationError,
 )
 from purveyor.model.instance import Action, Instance, InstanceStatus
-from purveyor.model.selection import Provisioned
 from purveyor.model.views import Page
 from purveyor.spi.call import Call, Effect
 from purveyor.spi.facets import ActionRequest, InstanceRequest, ListRequest
@@ -96,8 +92,8 @@ class Machines:
         found = await self._search(instance_id, deadline, sure=True)
         return self._registry.get(found.provider), found.id
 
-    async def delete(self, instance_id: str, *, force: bool, deadline: float) -> None:
-        """Delete one machine, unless it is protected; one that is gone already is success."""
+    async def delete(self, instance_id: str, *, force: bool, deadline: float) -> tuple[str, str]:
+        """Delete one machine, unless it is protected; one that is gone already is success. Tells provider and id."""
         member, bare = await self.locate(instance_id, deadline=deadline)
         if not force and await self._is_protected(member, bare, deadline):
             raise ConflictError(
@@ -111,6 +107,7 @@ class Machines:
             await (await member.compute()).delete_instance(InstanceRequest(bare), call)
 
         await member.gate.call("delete_instance", Effect.IDEMPOTENT, work, deadline=deadline)
+        return member.name, bare
 
     async def act(
         self, instance_id: str, action: Action, parameters: Mapping[str, str], *, wait: bool, deadline: float
@@ -154,23 +151,6 @@ class Machines:
         member = self._registry.get(instance.provider)
         return await self._wait(
             member, instance.id, lambda one: one.ready, deadline, visibility_grace=member.visibility_grace
-        )
-
-    async def all_ready(self, made: Provisioned, *, deadline: float) -> Provisioned:
-        """The same machines once they are ready; one that is late stays among them, with the reason."""
-
-        async def one(instance: Instance) -> tuple[Instance, PurveyorError | None]:
-            try:
-                return await self.ready(instance, deadline=deadline), None
-            except PurveyorError as error:
-                error.provider = error.provider or instance.provider
-                error.details.setdefault("name", instance.name)
-                return instance, error
-
-        results = await asyncio.gather(*(one(instance) for instance in made.instances))
-        late = tuple(error for _, error in results if error is not None)
-        return attrs.evolve(
-            made, instances=tuple(instance for instance, _ in results), failures=made.failures + late
         )
 
     async def _is_protected(self, member: Member, bare: str, deadline: float) -> bool:

@@ -11,17 +11,18 @@ from typing import Any, TypeVar, cast
 import attrs
 import pluggy
 
-from purveyor.model.errors import ConfigurationError, PluginError
+from purveyor.model.errors import ConfigurationError, PluginError, PurveyorError
 from purveyor.model.selection import Candidate, Facts
 from purveyor.policy.selection import Strategy
 from purveyor.spi import hookspecs
+from purveyor.spi.events import Observer
 from purveyor.spi.facets import FACETS
-from purveyor.spi.hookspecs import API_VERSION, PROJECT, ProviderPlugin, StrategyPlugin
+from purveyor.spi.hookspecs import API_VERSION, PROJECT, ObserverPlugin, ProviderPlugin, StrategyPlugin
 
 __all__ = ["PluginHost", "PluginInfo"]
 
 
-D = TypeVar("D", ProviderPlugin, StrategyPlugin)
+D = TypeVar("D", ProviderPlugin, StrategyPlugin, ObserverPlugin)
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +30,7 @@ class PluginInfo:
     """One installed plugin.
 
     Attributes:
-        name: Entry point's name, which is that of the provider type or strategy that it brings.
+        name: Entry point's name, which is that of the provider type, strategy or observer that it brings.
         distribution: The package that brought it.
         state: ``available`` (not loaded yet), ``loaded``, ``refused`` (by the environment) or ``failed``.
         sandbox: ``module:Class`` of a loopback server that speaks its API, where a loaded plugin brings one.
@@ -50,6 +51,7 @@ class _Offers:
 
     provider: ProviderPlugin | None = None
     strategy: StrategyPlugin | None = None
+    observer: ObserverPlugin | None = None
 
 
 class PluginHost:
@@ -67,12 +69,13 @@ class PluginHost:
 
         Args:
             entry_points: What to host; None for all of group ``purveyor``.
-            environ: Where ``PURVEYOR_PLUGINS`` and ``PURVEYOR_DISABLE_PLUGINS`` are looked up.
+            environ: Where ``PURVEYOR_PLUGINS`` and ``PURVEYOR_DISABLE_PLUGINS`` are looked up, and what observers get.
         """
         found = importlib.metadata.entry_points(group=PROJECT) if entry_points is None else entry_points
         self._entries: dict[str, list[importlib.metadata.EntryPoint]] = {}
         for entry in found:
             self._entries.setdefault(entry.name, []).append(entry)
+        self._environ = environ
         self._allowed = _names(environ.get("PURVEYOR_PLUGINS"))
         self._refused = _names(environ.get("PURVEYOR_DISABLE_PLUGINS")) or frozenset()
         self._manager = pluggy.PluginManager(PROJECT)
@@ -129,6 +132,31 @@ class PluginHost:
 
         return Strategy(ranks, plugin.note)
 
+    def offers_observer(self, name: str) -> bool:
+        """Whether a plugin brings an observer of that name.
+
+        Raises:
+            PluginError: A plugin of that name is installed but refused or broken.
+        """
+        return name in self._entries and self._offers(name).observer is not None
+
+    def observer(self, name: str) -> Observer:
+        """A new observer of that name, which a plugin brings.
+
+        Raises:
+            PluginError: It cannot be made.
+            ConfigurationError: It says that its variables are wrong.
+        """
+        plugin = self._offers(name).observer
+        if plugin is None:
+            raise self._error(name, f"it registers no observer called {name!r}")
+        try:
+            return plugin.factory(self._environ)
+        except PurveyorError:
+            raise
+        except Exception as exc:
+            raise self._error(name, f"its observer failed to start with {type(exc).__name__}", exc) from exc
+
     def _offers(self, name: str) -> _Offers:
         self._try(name)
         if name in self._failed:
@@ -155,7 +183,7 @@ class PluginHost:
             both = " and ".join(sorted(f"{dist} {version}" for dist, version in owners))
             raise self._error(name, f"{both} both claim this name; uninstall one of them")
         offers = self._register(name, self._entries[name][0].load())
-        for plugin in (offers.provider, offers.strategy):
+        for plugin in (offers.provider, offers.strategy, offers.observer):
             if plugin is not None and plugin.api_version != API_VERSION:
                 raise self._error(
                     name,
@@ -185,6 +213,7 @@ class PluginHost:
         offers = _Offers(
             provider=self._ask(hooks.purveyor_register_providers, module, ProviderPlugin, name),
             strategy=self._ask(hooks.purveyor_register_strategies, module, StrategyPlugin, name),
+            observer=self._ask(hooks.purveyor_register_observers, module, ObserverPlugin, name),
         )
         if offers == _Offers():
             raise self._error(name, f"it registers nothing that is called {name!r}")

@@ -14,7 +14,10 @@ from typing import Any, cast
 import attrs
 
 from purveyor.engine.gate import Gate
+from purveyor.engine.guards import GuardBook
+from purveyor.engine.observing import Observers
 from purveyor.engine.secrets import resolve_secret
+from purveyor.engine.shop import Shop
 from purveyor.model.errors import (
     NoEnabledProvidersError,
     PluginError,
@@ -29,8 +32,8 @@ from purveyor.model.views import ProviderInfo
 from purveyor.policy.retry import RetryPolicy
 from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
 from purveyor.spi.deployments import Deployments, Discovery
-from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Metrics, Provider
-from purveyor.spi.hookspecs import ProviderPlugin
+from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Marks, Metrics, Provider
+from purveyor.spi.hookspecs import Marking, ProviderPlugin
 
 __all__ = ["Asked", "Member", "ProviderConfig", "Registry", "Surroundings"]
 
@@ -77,22 +80,42 @@ class ProviderConfig:
 
 @attrs.frozen(kw_only=True)
 class Surroundings:
-    """What comes from outside: time, chance, ids, the environment."""
+    """What comes from outside: time, chance, ids, the host, the environment, and who observes.
+
+    Attributes:
+        host: What tells this host from others.
+        boot: What tells this run of it from earlier ones, in each of which monotonic seconds can be compared; empty
+            where nothing does.
+    """
 
     clock: Clock
     random: random.Random
     ids: Callable[[], str]
+    host: str = "here"
+    boot: str = ""
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     environ: Mapping[str, str] = attrs.field(default=os.environ, repr=False)
+    observers: Observers = attrs.field(factory=Observers, repr=False)
 
 
 class Member:
     """One configured provider, its gate, and the provider object once it is needed."""
 
-    def __init__(self, config: ProviderConfig, around: Surroundings) -> None:
+    def __init__(self, config: ProviderConfig, around: Surroundings, book: GuardBook | None = None) -> None:
         self.config = config
         self.name = config.name
-        self.gate = Gate(config.name, config.settings, around.clock, around.random, around.retry)
+        self.gate = Gate(
+            config.name,
+            config.settings,
+            around.clock,
+            around.random,
+            around.retry,
+            observers=around.observers,
+            book=book,
+            # Another endpoint under the same name is another provider.
+            key=f"{config.name}|{config.type} {config.settings.base_url or ''}",
+            rates=config.plugin.rates if config.plugin else {},
+        )
         self._around = around
         self._provider: Provider | None = None
         self._building = asyncio.Lock()
@@ -118,6 +141,18 @@ class Member:
         configured = self.config.settings.visibility_grace
         declared = self.config.plugin.visibility_grace if self.config.plugin else 0.0
         return declared if configured is None else configured
+
+    @property
+    def late_commit_bound(self) -> float:
+        """Seconds after which a request that timed out surely has no effect any more."""
+        configured = self.config.settings.late_commit_bound
+        declared = self.config.plugin.late_commit_bound if self.config.plugin else 0.0
+        return declared if configured is None else configured
+
+    @property
+    def marking(self) -> Marking:
+        """How its machines are found again."""
+        return self.config.plugin.marking if self.config.plugin else Marking.TAG
 
     @property
     def info(self) -> ProviderInfo:
@@ -154,8 +189,8 @@ class Member:
             return self._provider
 
     async def compute(self) -> Compute:
-        """Its machines; see ``_facet`` for what can go wrong."""
-        return cast("Compute", await self._facet("compute"))
+        """Its machines; see ``_facet`` for what can go wrong. What it refuses to make goes onto the blocklist."""
+        return cast("Compute", Shop(cast("Compute", await self._facet("compute")), self.gate))
 
     async def catalog(self) -> Catalog:
         """What it sells."""
@@ -187,8 +222,13 @@ class Member:
         await self.gate.unused()
         await self.aclose()
 
+    async def marks(self) -> Marks:
+        """What it keeps of marks."""
+        return cast("Marks", await self._facet("marks"))
+
     async def aclose(self) -> None:
         """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
+        await self.gate.aclose()
         provider, self._provider = self._provider, None
         if provider is None:
             return

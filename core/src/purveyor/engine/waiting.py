@@ -8,9 +8,13 @@ from purveyor.model.errors import CallTimeoutError, InstanceNotFoundError, Provi
 from purveyor.model.instance import Instance, InstanceStatus
 from purveyor.spi.call import Clock
 
-__all__ = ["wait_until"]
+__all__ = ["BrokenMachineError", "wait_until"]
 
 _FIRST_POLL, _SLOWEST_POLL = 1.0, 5.0
+
+
+class BrokenMachineError(ProviderUnavailableError):
+    """The provider made the machine and says that it failed."""
 
 
 async def wait_until(
@@ -27,7 +31,7 @@ async def wait_until(
 
     Raises:
         CallTimeoutError: It is not good by the deadline; says what it was last.
-        ProviderUnavailableError: The provider says that the machine failed.
+        BrokenMachineError: The provider says that the machine failed.
         InstanceNotFoundError: It is gone.
     """
     pause, visible_by, last = _FIRST_POLL, clock.monotonic() + visibility_grace, None
@@ -41,7 +45,7 @@ async def wait_until(
             if good(last):
                 return last
             if last.status is InstanceStatus.ERROR:
-                raise ProviderUnavailableError(
+                raise BrokenMachineError(
                     f"instance {last.id} failed to come up; delete it and try again",
                     provider=last.provider,
                     details={"id": last.id},

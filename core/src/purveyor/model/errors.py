@@ -18,7 +18,8 @@ PurveyorError                          UNKNOWN_ERROR
 │   └── NoCompatibleProvidersError     NO_COMPATIBLE_PROVIDERS
 ├── NotFoundError                      API_ERROR
 │   ├── InstanceNotFoundError          INSTANCE_NOT_FOUND
-│   └── DeploymentNotFoundError        DEPLOYMENT_NOT_FOUND
+│   ├── DeploymentNotFoundError        DEPLOYMENT_NOT_FOUND
+│   └── IntentNotFoundError            INTENT_NOT_FOUND
 ├── CapacityError
 │   ├── InsufficientResourcesError     INSUFFICIENT_RESOURCES
 │   └── QuotaExceededError             QUOTA_EXCEEDED
@@ -57,6 +58,7 @@ __all__ = [
     "DeploymentNotFoundError",
     "InstanceNotFoundError",
     "InsufficientResourcesError",
+    "IntentNotFoundError",
     "InvalidActionError",
     "InvalidCredentialsError",
     "MissingCredentialsError",
@@ -251,6 +253,12 @@ class DeploymentNotFoundError(NotFoundError):
     code = "DEPLOYMENT_NOT_FOUND"
 
 
+class IntentNotFoundError(NotFoundError):
+    """The journal has no intent of this id."""
+
+    code = "INTENT_NOT_FOUND"
+
+
 class CapacityError(PurveyorError):
     """The provider cannot give that much, now or to this account."""
 
@@ -330,9 +338,11 @@ class UnsafeEndpointError(ProtocolMismatchError):
 
 
 class UncertainOutcomeError(PurveyorError):
-    """A request may have been carried out and its answer is lost; nothing is resent or failed over.
+    """A request may have been carried out, its answer is lost, and the doubt could not be settled in time.
 
-    ``__cause__`` is the error that left the doubt; ``details["mark"]`` finds the machine if it exists.
+    Nothing was failed over. ``details["intent"]`` is the intent that keeps the doubt; the same request with
+    ``details["key"]`` goes on where this one stopped. ``__cause__`` is the error that left the doubt, and
+    ``details["mark"]`` finds the machine if it exists.
     """
 
     code = "UNCERTAIN_OUTCOME"

@@ -185,13 +185,16 @@ class GpuMetrics:
         id: Its UUID; a MIG instance's is its parent's with ``/`` and the instance's id behind it.
         index: Its number within the machine, as the source writes it.
         profile: A MIG instance's profile, such as ``1g.10gb``; empty for a whole GPU.
-        utilization: 0 to 1.
+        utilization: Share of the time in which something ran on it, 0 to 1.
+        engine_active: Share of the time in which its engines for graphics and compute were busy, 0 to 1.
         memory_used: Bytes.
         memory_limit: Bytes that can be used, those in use included.
-        power: Watts of the whole board.
-        energy: Joules since the driver was loaded.
+        memory_reserved: Bytes beside these that driver and firmware keep to themselves.
+        power: Watts of the whole board; its MIG instances have none of their own.
+        energy: Joules of the whole board since the driver was loaded.
         temperature: Degrees Celsius.
-        error: Number of the last error that the driver reported (XID); it stays until a restart.
+        error: Number of the last error that the driver reported (XID); it stays until a restart. 0 for none.
+        containers: Whom it is given to, as ``namespace/pod/container``; several may share it.
         time: When it was measured, UTC, where it is known apart from its resource's.
     """
 
@@ -200,12 +203,15 @@ class GpuMetrics:
     model: str = ""
     profile: str = ""
     utilization: float | None = _amount("ratio")
+    engine_active: float | None = _amount("ratio")
     memory_used: float | None = _amount("bytes")
     memory_limit: float | None = _amount("bytes")
+    memory_reserved: float | None = _amount("bytes")
     power: float | None = _amount("watts")
     energy: float | None = _amount("joules")
     temperature: float | None = attrs.field(default=None, converter=_finite, metadata={"unit": "celsius"})
     error: int | None = None
+    containers: tuple[str, ...] = ()
     time: datetime | None = None
     labels: Labels = attrs.field(factory=Labels, repr=False)
 
@@ -231,7 +237,8 @@ class ResourceMetrics:
         storage_limit: Bytes.
         network_received: Bytes per second.
         network_sent: Bytes per second.
-        gpus: None where nobody looked; empty where there are none.
+        gpus: None where nobody could look; empty where there are none.
+        absent: What was looked for and is not there, such as ``dcgm``: nothing is known of what it would tell.
         labels: What else the source says about it.
     """
 
@@ -251,6 +258,7 @@ class ResourceMetrics:
     network_received: float | None = _amount("bytes/second")
     network_sent: float | None = _amount("bytes/second")
     gpus: tuple[GpuMetrics, ...] | None = None
+    absent: tuple[str, ...] = ()
     labels: Labels = attrs.field(factory=Labels, repr=False)
 
 

@@ -113,14 +113,18 @@ class Provisioned:
 
     Attributes:
         instances: What was made, in the order of the names.
-        failures: One error for each instance that was not made, or is late; ``details["name"]`` says which, or is not ready where that was waited for.
+        failures: One error for each instance that was not made, or is late; ``details["name"]`` says which.
         attempts: Every try, including those that failed over.
-        explanation: The choice that the call started from.
+        warnings: What the caller should know although the machines were made.
+        key: Asking again with this key gives the same machines.
+        explanation: The choice that the call started from; None if everything had been made before.
     """
 
     instances: tuple[Instance, ...]
     failures: tuple[PurveyorError, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    warnings: tuple[str, ...] = ()
+    key: str = ""
     explanation: Explanation | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -81,11 +82,24 @@ class Secret:
         raise TypeError(msg)
 
 
-@attrs.frozen(repr=False)
 class Raw:
-    """The provider's own row, byte for byte, decoded only when asked for."""
+    """The provider's own row, byte for byte, found and decoded only when asked for.
 
-    data: bytes = b""
+    Args:
+        source: The bytes, or many rows' bytes.
+        at: Which of many.
+    """
+
+    __slots__ = ("_at", "_source")
+
+    def __init__(self, source: bytes | Sequence[bytes] = b"", at: int | None = None) -> None:
+        self._source = source
+        self._at = at
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self._source if isinstance(self._source, bytes) else self._source[self._at or 0]
 
     def decode(self) -> Any:
         """The row as JSON values.
@@ -100,6 +114,15 @@ class Raw:
 
     def __bool__(self) -> bool:
         return bool(self.data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Raw) and other.data == self.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
+    def __reduce__(self) -> tuple[type[Raw], tuple[bytes]]:
+        return Raw, (self.data,)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from purveyor.model.errors import PurveyorError
+from purveyor.model.guards import GuardReport
 
 __all__ = ["Health", "Page", "ProviderHealth", "ProviderInfo", "View"]
 
@@ -58,6 +59,9 @@ class Health(Enum):
     OFFLINE = "offline"
 
 
+_NOTHING = GuardReport()
+
+
 @attrs.frozen(kw_only=True)
 class ProviderHealth:
     """How one provider is doing.
@@ -66,6 +70,7 @@ class ProviderHealth:
         checked_at: Last time that it answered or failed to.
         latency: Seconds that the last call took that was answered well.
         error: The last failure, while it is not online.
+        guards: What keeps requests from it at present.
     """
 
     provider: str
@@ -74,6 +79,7 @@ class ProviderHealth:
     latency: float | None = None
     failures: int = 0
     error: PurveyorError | None = None
+    guards: GuardReport = _NOTHING
 
 
 @attrs.frozen(kw_only=True)

@@ -14,13 +14,16 @@ from purveyor.model.errors import (
     PurveyorError,
 )
 from purveyor.model.views import Health, ProviderHealth
+from purveyor.policy.breaker import OPENS_AFTER
 
-__all__ = ["OFFLINE_AFTER", "failed", "succeeded"]
-
-OFFLINE_AFTER = 5
-"""Consecutive failures after which a provider counts as offline."""
+__all__ = ["failed", "its_fault", "succeeded"]
 
 _ITS_FAULT = (ProviderUnavailableError, CallTimeoutError, ProtocolMismatchError)
+
+
+def its_fault(error: PurveyorError) -> bool:
+    """Whether an error says that the provider does not work; our own mistakes and its limits do not."""
+    return isinstance(error, _ITS_FAULT)
 
 
 def succeeded(health: ProviderHealth, now: datetime, latency: float) -> ProviderHealth:
@@ -29,11 +32,11 @@ def succeeded(health: ProviderHealth, now: datetime, latency: float) -> Provider
 
 
 def failed(health: ProviderHealth, now: datetime, error: PurveyorError) -> ProviderHealth:
-    """It did not, or not well. Our own mistakes and its limits say nothing about its health."""
+    """It did not, or not well."""
     if isinstance(error, CredentialsError):
         return attrs.evolve(health, health=Health.DEGRADED, checked_at=now, error=error)
-    if not isinstance(error, _ITS_FAULT):
+    if not its_fault(error):
         return health
     failures = health.failures + 1
-    state = Health.OFFLINE if failures >= OFFLINE_AFTER else Health.DEGRADED
+    state = Health.OFFLINE if failures >= OPENS_AFTER else Health.DEGRADED
     return attrs.evolve(health, health=state, checked_at=now, failures=failures, error=error)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from purveyor.model.errors import ValidationError
 from purveyor.model.instance import InstanceSpec, Needs
+from purveyor.policy.intents import read_mark
 
 __all__ = ["instance_names", "validate_spec"]
 
@@ -50,6 +51,10 @@ def validate_spec(spec: InstanceSpec) -> None:
             raise ValidationError(f"{field} holds a NUL or half a character, which no text has", field=field)
     for tag in spec.tags:
         _check("tags", tag, _TAG.fullmatch, "3 to 50 letters, digits, colons, hyphens and underscores")
+    if read_mark(spec.tags) is not None:
+        raise ValidationError(
+            "a tag has the form of a mark, by which our own machines are found", field="tags"
+        )
     if isinstance(spec.plan, Needs):
         _check_needs(spec.plan)
 

@@ -71,6 +71,7 @@ class Exchange:
         timeout: Seconds that the exchange may take.
         status: Status of the answer, once there is one.
         outcome: What is known about the effect so far.
+        admitted: It has waited for its turn, which is ours to give; what takes long from here on is the server's doing.
     """
 
     group: str
@@ -79,6 +80,12 @@ class Exchange:
     outcome: Outcome = Outcome.NOT_SENT
     status: int | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    admitted: bool = False
+
+    @property
+    def sent(self) -> bool:
+        """Whether the server may have seen it."""
+        return self.status is not None or self.outcome is not Outcome.NOT_SENT
 
     def sending(self) -> None:
         """From now on the request may have arrived."""

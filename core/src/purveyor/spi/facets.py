@@ -33,6 +33,7 @@ __all__ = [
     "InstanceRequest",
     "ListRequest",
     "MarkRequest",
+    "Marks",
     "Metrics",
     "MetricsRequest",
     "Provider",
@@ -238,6 +239,15 @@ class Metrics(Protocol):
         ...
 
 
+@runtime_checkable
+class Marks(Protocol):
+    """Marks that the provider keeps as objects of their own, such as tags of an account."""
+
+    async def remove_mark(self, request: MarkRequest, call: Call) -> None:
+        """Forget a mark whose machine is gone; one that is not there is success."""
+        ...
+
+
 FACETS: Mapping[str, type] = {
     "compute": Compute,
     "catalog": Catalog,
@@ -246,5 +256,6 @@ FACETS: Mapping[str, type] = {
     "metrics": Metrics,
     "deployments": Deployments,
     "discovery": Discovery,
+    "marks": Marks,
 }
 """Facet names, as descriptors and commands show them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 import time
 from collections.abc import Callable
@@ -19,12 +20,28 @@ __all__ = ["Row", "Store"]
 T = TypeVar("T")
 
 MIGRATIONS = (
-    """
-    CREATE TABLE note (
-        space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, at REAL NOT NULL,
-        PRIMARY KEY (space, key)
-    ) WITHOUT ROWID;
-    """,
+    (
+        """
+        CREATE TABLE note (
+            space TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, at REAL NOT NULL,
+            PRIMARY KEY (space, key)
+        ) WITHOUT ROWID
+        """,
+    ),
+    (
+        """
+        CREATE TABLE intent (
+            id TEXT PRIMARY KEY, owner TEXT NOT NULL, key TEXT NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL,
+            provider TEXT, instance_id TEXT, version INTEGER NOT NULL, due REAL, body TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE UNIQUE INDEX intent_slot ON intent (owner, key, position)
+        WHERE state NOT IN ('tombstoned', 'reaped')
+        """,
+        "CREATE INDEX intent_due ON intent (due) WHERE due IS NOT NULL",
+        "CREATE INDEX intent_instance ON intent (provider, instance_id) WHERE instance_id IS NOT NULL",
+    ),
 )
 """Each brings the schema one version further; ``user_version`` counts those that ran."""
 
@@ -50,15 +67,26 @@ class Store:
         StateUnavailableError: From every method, when the file cannot be used.
     """
 
-    def __init__(self, folder: Path | None, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        executor: Executor | None = None,
+        connect: Callable[[], sqlite3.Connection] | None = None,
+    ) -> None:
         """Remember in ``folder`` (made when first needed), or only in memory if it is None.
 
-        ``executor`` takes the place of the thread.
+        ``executor`` takes the place of the thread, and ``connect`` that of opening the file.
         """
-        self._folder = folder
+        self.folder = folder
+        self._connect = connect or functools.partial(_connect, folder)
         self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
         self._connection: sqlite3.Connection | None = None
         self._closed = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process may read and write the same."""
+        return self.folder is not None
 
     async def get(self, space: str, key: str) -> Row | None:
         """What is remembered, if anything."""
@@ -66,11 +94,11 @@ class Store:
         def work(db: sqlite3.Connection) -> Row | None:
             return _get(db, space, key)
 
-        return await self._run(work, "DEFERRED")
+        return await self.transact(work, reading=True)
 
     async def put(self, space: str, key: str, value: bytes, at: float) -> None:
         """Remember, in place of what was there."""
-        await self._run(lambda db: _put(db, space, key, value, at))
+        await self.transact(lambda db: _put(db, space, key, value, at))
 
     async def update(self, space: str, key: str, change: Callable[[bytes | None], bytes], at: float) -> bytes:
         """Change what is remembered; nobody else gets in between. Returns the new value."""
@@ -81,7 +109,7 @@ class Store:
             _put(db, space, key, after, at)
             return after
 
-        return await self._run(work)
+        return await self.transact(work)
 
     async def items(self, space: str) -> dict[str, Row]:
         """Everything in a space, by key."""
@@ -90,7 +118,7 @@ class Store:
             rows = db.execute("SELECT key, value, at FROM note WHERE space = ? ORDER BY key", (space,))
             return {key: Row(value, at) for key, value, at in rows}
 
-        return await self._run(work, "DEFERRED")
+        return await self.transact(work, reading=True)
 
     async def delete(self, space: str, keys: tuple[str, ...]) -> None:
         """Forget these keys; those that are not there are no error."""
@@ -98,7 +126,7 @@ class Store:
         def work(db: sqlite3.Connection) -> None:
             db.executemany("DELETE FROM note WHERE space = ? AND key = ?", [(space, key) for key in keys])
 
-        await self._run(work)
+        await self.transact(work)
 
     async def aclose(self) -> None:
         """Close the file; may be called twice."""
@@ -111,20 +139,35 @@ class Store:
         if self._connection is not None:
             self._connection.close()
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T], lock: str = "IMMEDIATE") -> T:
+    async def transact(
+        self, work: Callable[[sqlite3.Connection], T], *, durable: bool = False, reading: bool = False
+    ) -> T:
+        """Do some work in one transaction, in the store's thread.
+
+        Args:
+            work: What to do; an error of its own undoes it.
+            durable: Return only when it is on the disk and survives a loss of power.
+            reading: It changes nothing, so that it need not wait for those who do.
+        """
         if self._closed:
             raise StateUnavailableError("the state is closed; the client that it belongs to was closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, lock)
+        begin = (
+            f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}",
+            f"BEGIN {'DEFERRED' if reading else 'IMMEDIATE'}",
+        )
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, begin)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], lock: str) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: tuple[str, str]) -> T:
         try:
             if self._connection is None:
-                self._connection = _open(self._folder)
+                self._connection = _prepared(self._connect())
+            how_sure, how_exclusive = begin
+            self._connection.execute(how_sure)
             with self._connection as db:
-                db.execute(f"BEGIN {lock}")
+                db.execute(how_exclusive)
                 return work(db)
         except (sqlite3.Error, OSError) as exc:
-            where = self._folder or "memory"
+            where = self.folder or "memory"
             raise StateUnavailableError(
                 f"the state in {where} cannot be used: {exc}; set state_dir to a folder on a local disk that you may "
                 "write to, or 'state: memory' to keep nothing",
@@ -133,14 +176,16 @@ class Store:
             ) from exc
 
 
-def _open(folder: Path | None) -> sqlite3.Connection:
+def _connect(folder: Path | None) -> sqlite3.Connection:
     if folder is not None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = ":memory:" if folder is None else folder / "state.sqlite3"
-    db = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
     try:
         _go_wal(db)
-        db.execute("PRAGMA synchronous = NORMAL")
         _migrate(db)
     except sqlite3.Error:
         db.close()
@@ -169,8 +214,9 @@ def _migrate(db: sqlite3.Connection) -> None:
         if version > len(MIGRATIONS):
             msg = f"it was written by a newer version of purveyor (schema {version})"
             raise sqlite3.DatabaseError(msg)
-        for script in MIGRATIONS[version:]:
-            db.execute(script)
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Hashable, Iterable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterable, Sequence
 from contextlib import aclosing, suppress
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from purveyor.model.errors import ProtocolMismatchError
+from purveyor.model.values import Raw
 from purveyor.model.views import Page
 from purveyor.wire.paging import Fetched
 from purveyor.wire.response import Response
@@ -31,7 +32,7 @@ __all__ = [
 
 R = TypeVar("R")
 M = TypeVar("M")
-Row: TypeAlias = tuple[R, bytes] | ProtocolMismatchError
+Row: TypeAlias = tuple[R, Raw] | ProtocolMismatchError
 """A row with its own bytes, or why it cannot be read."""
 Walk: TypeAlias = AsyncGenerator[Fetched[Row[R]], None]
 """A list, page by page."""
@@ -75,13 +76,24 @@ class RowReader:
             reason = _reason(error)
         raise response.mismatch(reason)
 
+    def all(self, rows: Iterable[R], body: bytes, cut: Callable[[bytes], Iterable[bytes]]) -> list[Row[R]]:
+        """The rows of a list that was decoded in one go.
+
+        Args:
+            rows: What was decoded.
+            body: What it was decoded from.
+            cut: Finds each row's own bytes in the body, once somebody asks for them.
+        """
+        pieces = _Pieces(body, cut)
+        return [(row, Raw(pieces, at)) for at, row in enumerate(rows)]
+
     def many(self, response: Response, decode: Callable[[bytes], R], pieces: Iterable[bytes]) -> list[Row[R]]:
-        """The rows of a list, each with a copy of its own bytes."""
+        """The rows of a list, each decoded for itself and with a copy of its own bytes."""
         found: list[Row[R]] = []
         for piece in pieces:
             data = bytes(piece)
             try:
-                found.append((decode(data), data))
+                found.append((decode(data), Raw(data)))
             except self.unreadable as error:
                 found.append(self._mismatch(response, data, _reason(error)))
         return found
@@ -91,6 +103,27 @@ class RowReader:
         mismatch = response.mismatch(f"row {name}: {reason}")
         mismatch.details.update(row=name, field=(re.findall(r"`\$\.(.+)`", reason) or [None])[0])
         return mismatch
+
+
+class _Pieces(Sequence[bytes]):
+    """Each row's own bytes; until somebody asks for one of them, only the body that holds them all."""
+
+    def __init__(self, body: bytes, cut: Callable[[bytes], Iterable[bytes]]) -> None:
+        self._found: bytes | list[bytes] = body
+        self._cut = cut
+
+    def _all(self) -> list[bytes]:
+        # Threads may come at the same time: each sees either the body or the pieces.
+        found = self._found
+        if isinstance(found, bytes):
+            found = self._found = [bytes(piece) for piece in self._cut(found)]
+        return found
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._all()[at]
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def _reason(error: Exception) -> str:
@@ -120,16 +153,20 @@ async def only(walk: Walk[R], keep: Callable[[R], bool]) -> Walk[R]:
             )
 
 
-def unique(walk: Walk[R], key: Callable[[R], Hashable]) -> Walk[R]:
+async def unique(walk: Walk[R], key: Callable[[R], Hashable]) -> Walk[R]:
     """Each row once: rows move from page to page while others come and go."""
     seen: set[Hashable] = set()
-
-    def is_new(row: R) -> bool:
-        known = len(seen)
-        seen.add(key(row))
-        return len(seen) > known
-
-    return only(walk, is_new)
+    async with aclosing(walk):
+        async for fetched in walk:
+            rows: list[Row[R]] = []
+            for row in fetched.rows:
+                if isinstance(row, tuple):
+                    name = key(row[0])
+                    if name in seen:
+                        continue
+                    seen.add(name)
+                rows.append(row)
+            yield Fetched(rows)
 
 
 def has_tag(row: _Tagged, tag: str) -> bool:
@@ -145,7 +182,7 @@ def tagged(walk: Walk[T], tag: str) -> Walk[T]:
     return only(walk, lambda row: has_tag(row, tag))
 
 
-def to_page(provider: str, found: Iterable[Row[R]], model: Callable[[str, R, bytes], M]) -> Page[M]:
+def to_page(provider: str, found: Iterable[Row[R]], model: Callable[[str, R, Raw], M]) -> Page[M]:
     """A page of models; what cannot be read is kept apart.
 
     Args:
@@ -164,7 +201,7 @@ def to_page(provider: str, found: Iterable[Row[R]], model: Callable[[str, R, byt
 
 
 async def to_pages(
-    provider: str, walk: Walk[R], model: Callable[[str, R, bytes], M]
+    provider: str, walk: Walk[R], model: Callable[[str, R, Raw], M]
 ) -> AsyncGenerator[Page[M], None]:
     """A list as pages of models, as they come; see ``to_page``."""
     async with aclosing(walk):
@@ -172,7 +209,7 @@ async def to_pages(
             yield to_page(provider, fetched.rows, model)
 
 
-async def to_whole_page(provider: str, walk: Walk[R], model: Callable[[str, R, bytes], M]) -> Page[M]:
+async def to_whole_page(provider: str, walk: Walk[R], model: Callable[[str, R, Raw], M]) -> Page[M]:
     """A whole list as one page of models; see ``to_page``."""
     async with aclosing(walk):
         found = [row async for fetched in walk for row in fetched.rows]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec.json import Decoder
 
-from purveyor.plugin import Call, Effect
+from purveyor.plugin import Call, Effect, Raw
 from purveyor.wire import Client, Fetched, Response, Row, Walk, by_page, numbered_path, path
 from purveyor_digitalocean import _decoding as decoding
 from purveyor_digitalocean._decoding import Kind, read_list, read_one
@@ -61,7 +61,7 @@ class Api:
         """Some droplets; without filters all but those with GPUs."""
         return self._walk(decoding.DROPLETS, call, operation, "/v2/droplets", filters, overlap)
 
-    async def droplet(self, call: Call, droplet_id: str) -> tuple[Droplet, bytes]:
+    async def droplet(self, call: Call, droplet_id: str) -> tuple[Droplet, Raw]:
         """One droplet."""
         response = await self._get(call, "get_instance", _droplet(droplet_id))
         return read_one(response, _DROPLET, "droplet")
@@ -72,7 +72,7 @@ class Api:
         actions = [row[0] for row in read_list(response, decoding.ACTIONS).rows if isinstance(row, tuple)]
         return any(action.type == "create" and action.status == "errored" for action in actions)
 
-    async def create_droplet(self, call: Call, body: Mapping[str, Any]) -> tuple[Droplet, bytes]:
+    async def create_droplet(self, call: Call, body: Mapping[str, Any]) -> tuple[Droplet, Raw]:
         """Make one droplet."""
         response = await self._client.request(
             call,
@@ -96,6 +96,16 @@ class Api:
         )
         if response.body:
             raise response.mismatch("a deletion is answered without a body")
+
+    async def delete_tag(self, call: Call, name: str) -> None:
+        """Delete a tag, which an account keeps when nothing carries it any more."""
+        await self._client.request(
+            call,
+            "DELETE",
+            f"/v2/tags/{name}",
+            operation="remove_mark",
+            effect=Effect.IDEMPOTENT,
+        )
 
     async def act(self, call: Call, droplet_id: str, effect: Effect, body: Mapping[str, Any]) -> None:
         """Start an action on one droplet."""
@@ -158,7 +168,7 @@ class Api:
         )
         read_one(response, _KEY, "ssh_key")
 
-    async def balance(self, call: Call) -> tuple[Balance, bytes]:
+    async def balance(self, call: Call) -> tuple[Balance, Raw]:
         """What is owed."""
         return read_one(await self._get(call, "get_balance", "/v2/customers/my/balance"), _BALANCE)
 
@@ -166,7 +176,7 @@ class Api:
         """All invoices, but for the running month's."""
         return self._walk(decoding.INVOICES, call, operation, _INVOICES)
 
-    async def invoice_preview(self, call: Call, operation: str) -> tuple[InvoicePreview, bytes] | None:
+    async def invoice_preview(self, call: Call, operation: str) -> tuple[InvoicePreview, Raw] | None:
         """The running month's bill as it stands, where there is one."""
         response = await self._get(call, operation, _INVOICES, {"per_page": 1})
         preview, raw = read_one(response, _PREVIEW, "invoice_preview")

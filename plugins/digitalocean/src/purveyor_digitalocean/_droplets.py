@@ -45,6 +45,8 @@ async def _side_by_side(first: Walk[Droplet], second: Walk[Droplet]) -> Walk[Dro
     """The first list as it comes, then the second one, which is short and fetched meanwhile."""
     ahead = asyncio.ensure_future(_all(second))
     try:
+        # The second one sets out first: where many lists wait for their turns, none lies about half done.
+        await asyncio.sleep(0)
         async with aclosing(first):
             async for fetched in first:
                 yield fetched

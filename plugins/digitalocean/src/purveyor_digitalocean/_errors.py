@@ -43,6 +43,7 @@ BY_WORDS: tuple[tuple[str, type[PurveyorError], str | None], ...] = (
         QuotaExceededError,
         None,
     ),
+    (r"account (?:is|has been) (?:locked|suspended)", QuotaExceededError, None),
     (r"image\b.* not available in", ValidationError, "image"),
     (r"because it has a smaller disk", ValidationError, "plan"),
     (r"(?:size|region|droplet)\b.* (?:not|un) ?available", InsufficientResourcesError, None),

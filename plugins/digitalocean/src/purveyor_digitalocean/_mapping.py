@@ -73,7 +73,7 @@ _PORTABLE = {"rockylinux": "rocky"}
 """Distributions that have another name here than elsewhere."""
 
 
-def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
+def instance(provider: str, droplet: rows.Droplet, raw: Raw) -> Instance:
     """One machine. Lists of thousands come through here: what is the same for many is computed once."""
     size, image, region = droplet.size or _NO_SIZE, droplet.image or _NAMELESS, droplet.region or _NAMELESS
     networks = droplet.networks or _NO_NETWORKS
@@ -82,7 +82,7 @@ def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
         provider=provider,
         id=str(droplet.id),
         name=droplet.name or "",
-        status=STATUSES.get(droplet.status, InstanceStatus.UNKNOWN),
+        status=STATUSES.get(droplet.status, _UNKNOWN),
         busy=droplet.locked is True,
         plan=droplet.size_slug or size.slug,
         image=image.slug or (str(image.id) if image.id else None),
@@ -97,11 +97,11 @@ def instance(provider: str, droplet: rows.Droplet, raw: bytes) -> Instance:
         created_at=in_utc(droplet.created_at),
         price_per_hour=_hourly(size.price_hourly),
         price_per_month=_monthly(size.price_monthly),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def plan(provider: str, size: rows.Size, raw: bytes) -> Plan:
+def plan(provider: str, size: rows.Size, raw: Raw) -> Plan:
     """One size. An empty list of regions means that it is sold nowhere."""
     gpu = size.gpu_info or rows.GpuInfo()
     return Plan(
@@ -118,11 +118,11 @@ def plan(provider: str, size: rows.Size, raw: bytes) -> Plan:
         price_per_month=_monthly(size.price_monthly),
         regions=size.regions,
         available=size.available is not False and size.regions != (),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def image(provider: str, found: rows.Image, raw: bytes) -> Image:
+def image(provider: str, found: rows.Image, raw: Raw) -> Image:
     """One image."""
     public = found.public is not False
     return Image(
@@ -135,11 +135,11 @@ def image(provider: str, found: rows.Image, raw: bytes) -> Image:
         public=public,
         regions=found.regions,
         deprecated=found.status == "retired",
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def region(provider: str, found: rows.Region, raw: bytes) -> Region:
+def region(provider: str, found: rows.Region, raw: Raw) -> Region:
     """One data center."""
     slug = found.slug or str(found.id)
     return Region(
@@ -149,7 +149,7 @@ def region(provider: str, found: rows.Region, raw: bytes) -> Region:
         places=places(slug),
         available=found.available is not False,
         features=found.features or (),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
@@ -158,9 +158,9 @@ def places(slug: str) -> tuple[str, ...]:
     return PLACES.get(slug.rstrip("0123456789"), ())
 
 
-def app(provider: str, found: rows.OneClick, raw: bytes) -> App:
+def app(provider: str, found: rows.OneClick, raw: Raw) -> App:
     """One marketplace app; DigitalOcean tells no more than its slug."""
-    return App(provider=provider, id=found.slug, name=found.slug, kind="image", raw=Raw(raw))
+    return App(provider=provider, id=found.slug, name=found.slug, kind="image", raw=raw)
 
 
 def credentials(provider: str, account: rows.Account) -> CredentialReport:
@@ -175,7 +175,7 @@ def credentials(provider: str, account: rows.Account) -> CredentialReport:
     )
 
 
-def balance(provider: str, found: rows.Balance, raw: bytes) -> Balance:
+def balance(provider: str, found: rows.Balance, raw: Raw) -> Balance:
     """What is owed; DigitalOcean counts what is owed as positive, too."""
     usage = found.month_to_date_usage
     return Balance(
@@ -183,11 +183,11 @@ def balance(provider: str, found: rows.Balance, raw: bytes) -> Balance:
         owed=Money(found.account_balance),
         month_to_date=None if usage is None else Money(usage),
         as_of=in_utc(found.generated_at),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def invoice(provider: str, found: rows.Invoice, raw: bytes) -> Invoice:
+def invoice(provider: str, found: rows.Invoice, raw: Raw) -> Invoice:
     """One month's bill."""
     start, end = _month(found.invoice_period)
     return Invoice(
@@ -197,11 +197,11 @@ def invoice(provider: str, found: rows.Invoice, raw: bytes) -> Invoice:
         period_start=start,
         period_end=end,
         preview=isinstance(found, rows.InvoicePreview),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
+def cost_item(_provider: str, item: rows.InvoiceItem, raw: Raw) -> CostItem:
     """One line of a bill."""
     return CostItem(
         description=item.description or item.group_description or "",
@@ -212,10 +212,11 @@ def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
         unit=item.duration_unit.lower() if item.duration_unit else None,
         start=in_utc(item.start_time),
         end=in_utc(item.end_time),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
+_UNKNOWN = InstanceStatus.UNKNOWN
 _NO_SIZE, _NAMELESS, _NO_NETWORKS = rows.DropletSize(), rows.Named(), rows.Networks()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purveyor.plugin import Context, Provider, ProviderPlugin, hookimpl
+from purveyor.plugin import Context, Provider, ProviderPlugin, Rate, hookimpl
 from purveyor_digitalocean._config import BASE_URL, Settings
 
 
@@ -17,7 +17,7 @@ PLUGIN = ProviderPlugin(
     name="digitalocean",
     factory=build,
     config_type=Settings,
-    facets=frozenset({"compute", "catalog", "credentials", "billing"}),
+    facets=frozenset({"compute", "catalog", "credentials", "billing", "marks"}),
     capabilities=frozenset(
         {
             "backups",
@@ -39,6 +39,8 @@ PLUGIN = ProviderPlugin(
     visibility_grace=60.0,
     # The edge in front of the API gives up on its own servers after 100 s, most of it after our timeout.
     late_commit_bound=90.0,
+    # Per token (DigitalOcean API reference, "Rate Limit"). The headers tell the limit of the hour, 5,000, and no other.
+    rates={"*": Rate(250, 60), "keys": Rate(10, 60)},
     sandbox="purveyor_digitalocean.sandbox:DigitalOceanSandbox",
 )
 

@@ -113,6 +113,13 @@ class DigitalOcean:
         """Stream the droplets that carry a mark."""
         return to_pages(self._name, droplets.marked(self._api, call, request.mark.text), mapping.instance)
 
+    # Marks.
+
+    async def remove_mark(self, request: MarkRequest, call: Call) -> None:
+        """Delete a mark's tag; one that is gone already is success."""
+        with suppress(NotFoundError):
+            await self._api.delete_tag(call, request.mark.text)
+
     # Catalog.
 
     async def list_plans(self, request: CatalogRequest, call: Call) -> Page[Plan]:  # noqa: ARG002 - facets take it

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec.json import Decoder
 
-from purveyor.plugin import Call, Effect, NotFoundError
+from purveyor.plugin import Call, Effect, NotFoundError, Raw
 from purveyor.wire import Client, Fetched, Response, Row, Walk, by_page, numbered_path, path
 from purveyor_linode import _decoding as decoding
 from purveyor_linode import _rows as rows
@@ -57,11 +57,11 @@ class Api:
             decoding.LINODES, call, operation, "/linode/instances", only=only, group="lists", overlap=overlap
         )
 
-    async def linode(self, call: Call, linode_id: str) -> tuple[rows.Linode, bytes]:
+    async def linode(self, call: Call, linode_id: str) -> tuple[rows.Linode, Raw]:
         """One Linode."""
         return read_one(await self._get(call, "get_instance", _linode(linode_id)), _LINODE)
 
-    async def create_linode(self, call: Call, body: Mapping[str, Any]) -> tuple[rows.Linode, bytes]:
+    async def create_linode(self, call: Call, body: Mapping[str, Any]) -> tuple[rows.Linode, Raw]:
         """Make one Linode; these requests have a limit of their own, 20 in 15 seconds."""
         response = await self._client.request(
             call,
@@ -84,6 +84,20 @@ class Api:
             effect=Effect.IDEMPOTENT,
         )
         read_one(response, _ANYTHING)
+
+    async def has_label(self, call: Call, label: str) -> bool:
+        """Whether a Linode is listed under a label."""
+        query = {"page": 1, "page_size": decoding.LINODES.per_page or 25}
+        response = await self._get(
+            call, "create_instance", "/linode/instances", query, only={"label": label}, group="lists"
+        )
+        return bool(read_list(response, decoding.LINODES).rows)
+
+    async def delete_tag(self, call: Call, label: str) -> None:
+        """Delete a tag, which an account keeps when nothing carries it any more."""
+        await self._client.request(
+            call, "DELETE", f"/tags/{label}", operation="remove_mark", effect=Effect.IDEMPOTENT
+        )
 
     async def act(
         self, call: Call, linode_id: str, effect: Effect, deed: str, body: Mapping[str, Any]
@@ -147,7 +161,7 @@ class Api:
         """The user's account."""
         return read_one(await self._get(call, "validate_credentials", "/account"), _ACCOUNT)[0]
 
-    async def balance(self, call: Call, operation: str) -> tuple[rows.Balance, bytes]:
+    async def balance(self, call: Call, operation: str) -> tuple[rows.Balance, Raw]:
         """What the account owes."""
         return read_one(await self._get(call, operation, "/account"), _BALANCE)
 

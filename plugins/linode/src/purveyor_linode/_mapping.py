@@ -76,13 +76,13 @@ GPUS: tuple[tuple[str, str], ...] = (
 ONE_CLICK = "One-Click"
 """What the labels of scripts that are marketplace apps hold."""
 
-_PRIVATE = re.compile(r"192\.168\.|10\.|172\.(?:1[6-9]|2\d|3[01])\.")
+_PRIVATE = "192.168.", "10.", *(f"172.{number}." for number in range(16, 32))
 _DISTRIBUTION = re.compile(r"linode/([a-z]+(?:-[a-z]+)*)(\d+(?:\.\d+)?)?(?:lts)?")
 _BILLED = re.compile(r"(?P<product>.+?) - .+ \((?P<id>\d+)\)")
 _UNKNOWN = InstanceStatus.UNKNOWN, False
 
 
-def instance(provider: str, linode: rows.Linode, raw: bytes) -> Instance:
+def instance(provider: str, linode: rows.Linode, raw: Raw) -> Instance:
     """One machine. Lists of thousands come through here: what is the same for many is computed once."""
     status, busy = STATUSES.get(linode.status, _UNKNOWN)
     specs = linode.specs or _NO_SPECS
@@ -104,11 +104,11 @@ def instance(provider: str, linode: rows.Linode, raw: bytes) -> Instance:
         public_ipv6=(linode.ipv6.partition("/")[0],) if linode.ipv6 else (),
         tags=linode.tags or (),
         created_at=in_utc(linode.created),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def plan(provider: str, size: rows.Type, raw: bytes, sold_in: tuple[str, ...] | None = None) -> Plan:
+def plan(provider: str, size: rows.Type, raw: Raw, sold_in: tuple[str, ...] | None = None) -> Plan:
     """One plan; which regions sell it is told elsewhere."""
     price = size.price or _NO_PRICE
     return Plan(
@@ -126,11 +126,11 @@ def plan(provider: str, size: rows.Type, raw: bytes, sold_in: tuple[str, ...] | 
         region_prices=_region_prices(size.region_prices or ()),
         regions=sold_in,
         available=sold_in != (),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def image(provider: str, found: rows.Image, raw: bytes) -> Image:
+def image(provider: str, found: rows.Image, raw: Raw) -> Image:
     """One image. Wherever it is stored, every region can start from it."""
     public = found.is_public is not False
     return Image(
@@ -142,11 +142,11 @@ def image(provider: str, found: rows.Image, raw: bytes) -> Image:
         min_disk=(found.size or 0) * MiB,
         public=public,
         deprecated=found.deprecated is True,
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def region(provider: str, found: rows.Region, raw: bytes) -> Region:
+def region(provider: str, found: rows.Region, raw: Raw) -> Region:
     """One data center."""
     return Region(
         provider=provider,
@@ -155,11 +155,11 @@ def region(provider: str, found: rows.Region, raw: bytes) -> Region:
         places=places(found.label, found.country),
         available=takes_machines(found),
         features=found.capabilities or (),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def app(provider: str, found: rows.StackScript, raw: bytes) -> App:
+def app(provider: str, found: rows.StackScript, raw: Raw) -> App:
     """One marketplace app: a script that a machine runs when it first starts."""
     return App(
         provider=provider,
@@ -167,21 +167,21 @@ def app(provider: str, found: rows.StackScript, raw: bytes) -> App:
         name=(found.label or str(found.id)).removesuffix(f" {ONE_CLICK}"),
         kind="script",
         description=(found.description or "").strip(),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def balance(provider: str, found: rows.Balance, raw: bytes) -> Balance:
+def balance(provider: str, found: rows.Balance, raw: Raw) -> Balance:
     """What is owed; Linode counts what is owed as positive, too."""
     return Balance(
         provider=provider,
         owed=_dollars(found.balance),
         month_to_date=_money(found.balance_uninvoiced),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def invoice(provider: str, found: rows.Invoice, raw: bytes) -> Invoice:
+def invoice(provider: str, found: rows.Invoice, raw: Raw) -> Invoice:
     """One bill. It says when it was made, and not which period it is for: everything on it was there before."""
     issued_at = in_utc(found.date)
     return Invoice(
@@ -190,11 +190,11 @@ def invoice(provider: str, found: rows.Invoice, raw: bytes) -> Invoice:
         amount=_dollars(found.total),
         issued_at=issued_at,
         period_end=issued_at,
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def preview(provider: str, found: rows.Balance, raw: bytes, now: datetime) -> Invoice | None:
+def preview(provider: str, found: rows.Balance, raw: Raw, now: datetime) -> Invoice | None:
     """The running month's bill as it stands, where Linode tells."""
     if found.balance_uninvoiced is None:
         return None
@@ -207,11 +207,11 @@ def preview(provider: str, found: rows.Balance, raw: bytes, now: datetime) -> In
         period_start=start,
         period_end=end,
         preview=True,
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
+def cost_item(_provider: str, item: rows.InvoiceItem, raw: Raw) -> CostItem:
     """One line of a bill, with its taxes, so that the lines add up to the bill."""
     label = item.label or ""
     billed = _BILLED.fullmatch(label)
@@ -224,7 +224,7 @@ def cost_item(_provider: str, item: rows.InvoiceItem, raw: bytes) -> CostItem:
         unit="hours" if item.type == "hourly" and item.quantity is not None else None,
         start=in_utc(item.start),
         end=in_utc(item.end),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
@@ -233,10 +233,11 @@ _NO_SPECS, _NO_PRICE = rows.Specs(), rows.Price()
 
 def _by_kind(found: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Public and private addresses; their order says nothing."""
-    if not any(map(_PRIVATE.match, found)):
-        return found, ()
-    private = tuple(address for address in found if _PRIVATE.match(address))
-    return tuple(address for address in found if address not in private), private
+    public: list[str] = []
+    private: list[str] = []
+    for address in found:
+        (private if address.startswith(_PRIVATE) else public).append(address)
+    return tuple(public), tuple(private)
 
 
 def _region_prices(found: Iterable[rows.RegionPrice]) -> tuple[tuple[str, Money], ...]:

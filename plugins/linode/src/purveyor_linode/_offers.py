@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import attrs
 
-from purveyor.plugin import Call, Clock, InsufficientResourcesError, Money, Page, Plan
+from purveyor.plugin import Call, Clock, InsufficientResourcesError, Money, Page, Plan, Raw
 from purveyor.wire import to_whole_page, unsendable
 from purveyor_linode import _mapping as mapping
 from purveyor_linode import _rows as rows
@@ -37,7 +37,7 @@ async def fetch_offers(provider: str, api: Api, call: Call, operation: str) -> O
     known = {region.id: region for region in regions.items}
     available = {(pair.region, pair.plan): pair.available for pair in told.items}
 
-    def plan(name: str, size: rows.Type, raw: bytes) -> Plan:
+    def plan(name: str, size: rows.Type, raw: Raw) -> Plan:
         sold_in = tuple(id_ for id_, region in known.items() if sells(region, size, available))
         return mapping.plan(name, size, raw, sold_in)
 
@@ -46,7 +46,7 @@ async def fetch_offers(provider: str, api: Api, call: Call, operation: str) -> O
     return Offers(Page(plans.items, plans.unreadable + doubts), known)
 
 
-def _as_it_is(_provider: str, row: R, _raw: bytes) -> R:
+def _as_it_is(_provider: str, row: R, _raw: Raw) -> R:
     return row
 
 

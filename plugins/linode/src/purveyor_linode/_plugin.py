@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purveyor.plugin import Context, Provider, ProviderPlugin, hookimpl
+from purveyor.plugin import Context, Marking, Provider, ProviderPlugin, Rate, hookimpl
 from purveyor_linode._config import BASE_URL, Settings
 
 
@@ -17,7 +17,7 @@ PLUGIN = ProviderPlugin(
     name="linode",
     factory=build,
     config_type=Settings,
-    facets=frozenset({"compute", "catalog", "credentials", "billing"}),
+    facets=frozenset({"compute", "catalog", "credentials", "billing", "marks"}),
     capabilities=frozenset(
         {
             "backups",
@@ -38,6 +38,16 @@ PLUGIN = ProviderPlugin(
     # No lag of the lists has been reported: both are caution, for answers that were lost.
     visibility_grace=60.0,
     late_commit_bound=90.0,
+    # Labels are unique in an account: a create that is sent again is refused once the first has made its Linode.
+    marking=Marking.NAME,
+    # Per user and operation (Akamai's "Rate limits", 2026-09). What the headers say goes before it: some were raised.
+    rates={
+        "create": Rate(20, 15, in_headers=True),
+        "default": Rate(1600, 60, in_headers=True),
+        "images": Rate(20, 60, in_headers=True),
+        "lists": Rate(200, 60, in_headers=True),
+        "stackscripts": Rate(60, 60, in_headers=True),
+    },
     sandbox="purveyor_linode.sandbox:LinodeSandbox",
 )
 

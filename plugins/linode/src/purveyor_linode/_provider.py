@@ -14,6 +14,7 @@ from purveyor.plugin import (
     Balance,
     Call,
     CatalogRequest,
+    ConflictError,
     Context,
     CostItem,
     CostReport,
@@ -29,10 +30,12 @@ from purveyor.plugin import (
     Invoice,
     ListRequest,
     MarkRequest,
+    NotFoundError,
     Page,
     PermissionDeniedError,
     Plan,
     Region,
+    ResourceBusyError,
     Secret,
 )
 from purveyor.wire import BearerAuth, Client, content_if_so, intact, only, to_pages, to_whole_page
@@ -80,7 +83,10 @@ class Linode:
     # Compute.
 
     async def create_instance(self, request: CreateRequest, call: Call) -> Instance:
-        """Make one Linode that carries the call's mark as a tag."""
+        """Make one Linode that carries the call's mark as a tag.
+
+        A label stays taken for a while after its Linode is gone; that passes, while a Linode of that name does not.
+        """
         body = create_body(request, self._settings, call.mark, self._password)
         if request.region is None:
             metadata = "metadata" in body
@@ -90,6 +96,13 @@ class Linode:
         except InsufficientResourcesError:
             self._picker.forget()
             raise
+        except ConflictError as error:
+            if error.field != "name" or await self._api.has_label(call, request.name):
+                raise
+            raise ResourceBusyError(
+                f"the label {request.name} belonged to a Linode that is gone and is still being released",
+                field="name",
+            ) from error
 
     async def get_instance(self, request: InstanceRequest, call: Call) -> Instance:
         """Tell about one Linode."""
@@ -116,6 +129,13 @@ class Linode:
     def find_by_mark(self, request: MarkRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream the Linodes that carry a mark."""
         return to_pages(self._name, linodes.marked(self._api, call, request.mark.text), mapping.instance)
+
+    # Marks.
+
+    async def remove_mark(self, request: MarkRequest, call: Call) -> None:
+        """Delete a mark's tag; one that is gone already is success."""
+        with suppress(NotFoundError):
+            await self._api.delete_tag(call, request.mark.text)
 
     # Catalog.
 

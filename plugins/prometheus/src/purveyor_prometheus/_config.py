@@ -10,7 +10,7 @@ import attrs
 from purveyor.plugin import SecretRef
 from purveyor_prometheus._queries import QUERIES
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "SourceSettings"]
 
 
 def _above_zero(_settings: object, _field: object, value: float) -> None:
@@ -47,8 +47,10 @@ def _whole_ids(_settings: object, _field: object, value: Mapping[str, str]) -> N
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
-    """Settings of one provider. ``base_url``, which all provider types have, is the server to query.
+class SourceSettings:
+    """Where measurements are read and whom they belong to: what a type that reads them in this way lets users say.
+
+    ``base_url``, which all provider types have, is the server to query.
 
     Attributes:
         replicas: Further servers with the same data; they are asked when the first does not answer well.
@@ -61,13 +63,8 @@ class Settings:
         scrape_password: For basic authentication at the targets.
         scrape_token: Bearer token for the targets, instead of a user name and a password.
         scrape_timeout: Seconds that one target may take.
-        scrape_pause: Seconds until a target that was not scraped before is scraped again, for its first rates;
-            0 leaves them out until the next time.
         scrape_max_body: Bytes that a target may answer, before as well as after inflating.
         scrape_max_samples: Samples that a target may have.
-        window: Seconds over which the servers take rates, and after which a scrape is too old to take one from.
-        queries: PromQL to use instead of ours, by name (``host.cpu_used``); empty text leaves a query out.
-        labels: Further labels of containers to keep, so that they can be used below.
         instance_label: Label that holds the id of the machine, as put there by relabelling.
         instance_provider: The provider that these ids belong to; without it, labels must hold ``provider/id``.
         instances: Machines (``provider/id``) by address (``10.0.0.5``), resource id, or ``label=value``.
@@ -85,14 +82,28 @@ class Settings:
     scrape_password: SecretRef | None = None
     scrape_token: SecretRef | None = None
     scrape_timeout: float = attrs.field(default=10.0, validator=_above_zero)
-    scrape_pause: float = attrs.field(default=1.0, validator=_not_negative)
     scrape_max_body: int = attrs.field(default=16 * 1024 * 1024, validator=_above_zero)
     scrape_max_samples: int = attrs.field(default=100_000, validator=_above_zero)
-    window: float = attrs.field(default=300.0, validator=_above_zero)
-    queries: Mapping[str, str] = attrs.field(factory=dict, validator=_known_queries)
-    labels: tuple[str, ...] = attrs.field(default=(), converter=tuple, validator=_label_names)
     instance_label: str | None = None
     instance_provider: str | None = None
     instances: Mapping[str, str] = attrs.field(factory=dict, validator=_whole_ids)
     deployment_label: str | None = None
     deployments: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Settings(SourceSettings):
+    """Settings of one provider.
+
+    Attributes:
+        scrape_pause: Seconds until a target that was not scraped before is scraped again, for its first rates;
+            0 leaves them out until the next time.
+        window: Seconds over which the servers take rates, and after which a scrape is too old to take one from.
+        queries: PromQL to use instead of ours, by name (``host.cpu_used``); empty text leaves a query out.
+        labels: Further labels of containers to keep, so that they can be used in the tables above.
+    """
+
+    scrape_pause: float = attrs.field(default=1.0, validator=_not_negative)
+    window: float = attrs.field(default=300.0, validator=_above_zero)
+    queries: Mapping[str, str] = attrs.field(factory=dict, validator=_known_queries)
+    labels: tuple[str, ...] = attrs.field(default=(), converter=tuple, validator=_label_names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import compress, filterfalse, repeat
 from operator import getitem, itemgetter, ne
 from typing import Any
@@ -41,6 +41,13 @@ _NO_LABELS = Labels()
 _new: Callable[..., Any] = tuple.__new__
 
 _Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[str]]
+_Shape = tuple[tuple[str, ...], tuple[str, ...], _Columns, Sequence[slice]]
+"""Notes, names, families and cuts of a layout; shared by many, which saves most of what they would take."""
+
+
+# Slices are objects that the garbage collector looks at: few for all layouts, not a thousand for each.
+_until = lru_cache(4096)(slice)
+_behind = lru_cache(4096)(lambda length: slice(length, None))
 
 
 class _NotPlainError(Exception):
@@ -49,23 +56,23 @@ class _NotPlainError(Exception):
 
 @attrs.frozen(eq=False)
 class _Layout:
-    """What stays the same while only the numbers change.
+    """What stays the same while only the numbers change: in tuples, since the garbage collector leaves those of texts alone.
 
     Attributes:
         are_samples: Which lines are samples; the others are notes.
-        notes: Every line that is no sample.
         heads: Every series as it is written, and the blank behind it.
-        names: Of each series.
         labels: Of each series.
+        notes: Every line that is no sample.
+        names: Of each series.
         families: Their names, types, helps and units.
         cuts: Where the samples of each family begin and end.
     """
 
-    are_samples: Sequence[bool]
-    notes: tuple[str, ...]
-    heads: Sequence[str]
-    names: Sequence[str]
+    are_samples: tuple[bool, ...]
+    heads: tuple[str, ...]
     labels: Sequence[Labels]
+    notes: tuple[str, ...]
+    names: Sequence[str]
     families: _Columns
     cuts: Sequence[slice]
 
@@ -81,18 +88,18 @@ class _Layout:
 
     @cached_property
     def before_values(self) -> Sequence[slice]:
-        return [slice(len(head)) for head in self.heads]
+        return [_until(len(head)) for head in self.heads]
 
     @cached_property
     def behind_heads(self) -> Sequence[slice]:
-        return [slice(len(head), None) for head in self.heads]
+        return [_behind(len(head)) for head in self.heads]
 
     def values(self, lines: Sequence[str]) -> Sequence[str] | None:
         """The values as they are written, if all the rest is as it was."""
         if len(lines) != len(self.are_samples) or self.pick_notes(lines) != self.notes:
             return None
         samples = self.pick_samples(lines)
-        if list(map(getitem, samples, self.before_values)) != self.heads:
+        if tuple(map(getitem, samples, self.before_values)) != self.heads:
             return None
         return list(map(getitem, samples, self.behind_heads))
 
@@ -108,28 +115,36 @@ class PlainReader:
         self._layouts: dict[object, _Layout] = {}
         self._sizes: dict[object, int] = {}
         self._labels: dict[str, Labels] = {}
-        self._fragments: dict[str, str] = {}
-        self._shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[_Columns, Sequence[slice]]] = {}
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], _Shape] = {}
         self._lock = threading.Lock()
 
-    def read(self, text: str) -> list[MetricFamily] | None:
+    def read(self, text: str, source: str = "") -> list[MetricFamily] | None:
         """All families, or None if the document is not plain."""
         if "\r" in text and self._dialect is Dialect.TEXT:
             text = text.replace("\r\n", "\n")  # no part of the format, but harmless
         lines = text.split("\n")
-        # A few series, evenly spread, find a layout; whether it is the right one is checked on all of them.
-        key = tuple([line.rpartition(" ")[0] for line in lines[:: len(lines) // _WORTH_IT or 1]])
-        layout = self._layouts.get(key)
         try:
-            values = layout.values(lines) if layout else None
-            if values is None or layout is None:
-                layout, values = self._new_layout(lines)
-                self._store(key, layout, len(text))
-            return _families(layout, values)
+            layout, values = self._known_layout(lines, source) or self._store(lines, source, len(text))
+            return _families(layout, values, source)
         except (_NotPlainError, BadLine, ValueError, KeyError):
             return None
 
-    def _store(self, key: object, layout: _Layout, size: int) -> None:
+    def _known_layout(self, lines: Sequence[str], source: str) -> tuple[_Layout, Sequence[str]] | None:
+        """The layout that this source had last, or that others like it have: all of it is compared."""
+        for key in filter(None, (source, _key(lines))):
+            layout = self._layouts.get(key)
+            values = layout.values(lines) if layout else None
+            if layout is not None and values is not None:
+                return layout, values
+        return None
+
+    def _store(self, lines: Sequence[str], source: str, size: int) -> tuple[_Layout, Sequence[str]]:
+        """A new layout; of those that look alike at first, each source keeps its own."""
+        layout, values = self._new_layout(lines)
+        key = _key(lines)
+        if source and key in self._layouts:
+            key = source
         with self._lock:
             self._kept -= self._sizes.pop(key, 0)
             self._layouts[key], self._sizes[key] = layout, size
@@ -139,11 +154,12 @@ class PlainReader:
                 self._kept -= self._sizes.pop(oldest)
                 del self._layouts[oldest]
             if len(self._labels) > LABELS_KEPT:
-                self._labels, self._fragments = {}, {}
+                self._labels, self._names = {}, {}
+        return layout, values
 
     def _new_layout(self, lines: Sequence[str]) -> tuple[_Layout, Sequence[str]]:
         # Comments and blank lines sort below "$", names and braces above it.
-        are_samples = [line >= "$" for line in lines]
+        are_samples = tuple([line >= "$" for line in lines])
         notes = tuple([line for line in lines if line < "$"])
         count = len(lines) - len(notes)
         if self._dialect is Dialect.OPENMETRICS and "# EOF" not in lines[-1 if lines[-1] else -2 :]:
@@ -152,17 +168,17 @@ class PlainReader:
             raise _NotPlainError
         series, values = _cut(compress(lines, are_samples))
         names, its_labels = self._series(series)
-        families, cuts = self._shape(notes, names)
-        heads = [f"{one} " for one in series]
-        return _Layout(are_samples, notes, heads, names, its_labels, families, cuts), values
+        shape = self._shape(notes, names)
+        heads = tuple([f"{one} " for one in series])
+        return _Layout(are_samples, heads, its_labels, *shape), values
 
-    def _shape(self, notes: tuple[str, ...], names: tuple[str, ...]) -> tuple[_Columns, Sequence[slice]]:
-        """The families and their places: the same for all machines that run the same exporter and differ in labels."""
+    def _shape(self, notes: tuple[str, ...], names: tuple[str, ...]) -> _Shape:
+        """What is the same for all machines that run the same exporter and differ in labels."""
         shape = self._shapes.get((notes, names))
         if shape is None:
             declared = self._declared(notes)
             _check_names({*names, *declared.order})
-            shape = _cuts(names, declared)
+            shape = (notes, names, *_cuts(names, declared))
             if len(self._shapes) >= SHAPES_KEPT:
                 self._shapes.clear()
             if sum(map(len, notes)) <= LONGEST_NOTES_KEPT:
@@ -195,23 +211,26 @@ class PlainReader:
             raise _NotPlainError
         known = self._labels
         known[""] = _NO_LABELS
-        unknown = {inside: f",{inside}".split('"') for inside in {*insides} - known.keys()}
-        _learn(unknown.values(), self._fragments)
-        for inside, parts in unknown.items():
-            known[inside] = self._new_labels(inside, parts)
+        for inside in {*insides} - known.keys():
+            known[inside] = self._new_labels(inside)
         return names, [known[inside] for inside in insides]
 
-    def _new_labels(self, inside: str, parts: Sequence[str]) -> Labels:
-        """Labels as they stand behind the opening brace, and the same cut at the quotes: names, values, and ``}``."""
+    def _new_labels(self, inside: str) -> Labels:
+        """Labels as they stand behind the opening brace."""
         if len(inside) > LONGEST_SERIES_KEPT:
             raise _NotPlainError
+        parts = f",{inside}".split(
+            '"'
+        )  # in turns what stands before a value, and the value; at the end a brace
         if "\\" in inside or len(inside) > self._limits.label_length or parts[-1] != "}":
             return self._odd_labels(inside)
-        name_of = self._fragments
-        found = Labels({name_of[part]: value for part, value in zip(parts[:-1:2], parts[1::2])})  # noqa: B905
-        if len(found) * 2 + 1 != len(parts) or len(found) > self._limits.labels:
+        fragments = tuple(parts[:-1:2])
+        names = self._names.get(fragments)
+        if names is None:
+            names = self._names[fragments] = _label_names(fragments)
+        if len(names) * 2 + 1 != len(parts) or len(names) > self._limits.labels:
             raise _NotPlainError
-        return found
+        return Labels(zip(names, parts[1::2], strict=True))
 
     def _odd_labels(self, inside: str) -> Labels:
         if inside[-1] != "}":
@@ -222,12 +241,18 @@ class PlainReader:
         return found
 
 
-def _learn(cut: Iterable[Sequence[str]], fragments: dict[str, str]) -> None:
-    """Remember each ``,name=`` by the name that it stands for."""
-    for part in {part for parts in cut for part in parts[:-1:2]} - fragments.keys():
-        name = part[1:-1]
-        if part == f",{name}=" and LABEL_NAME.fullmatch(name) and name != "__name__":
-            fragments[part] = name
+def _key(lines: Sequence[str]) -> object:
+    """A few series, evenly spread."""
+    return tuple([line.rpartition(" ")[0] for line in lines[:: len(lines) // _WORTH_IT or 1]])
+
+
+def _label_names(fragments: Sequence[str]) -> tuple[str, ...]:
+    """The names in what stands between the values of labels, which is ``,name=`` each."""
+    names = tuple([part[1:-1] for part in fragments])
+    good = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
+    if not good or [f",{name}=" for name in names] != [*fragments] or len({*names}) < len(names):
+        raise _NotPlainError
+    return names
 
 
 def _cut(lines: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -278,7 +303,7 @@ def _cuts(names: Sequence[str], declared: Declared) -> tuple[_Columns, Sequence[
     return (families, kinds, told, [""] * len(families)), cuts
 
 
-def _families(layout: _Layout, values: Sequence[str]) -> list[MetricFamily]:
+def _families(layout: _Layout, values: Sequence[str], source: str) -> list[MetricFamily]:
     # float() takes a little more than a number may be: blanks around it, underscores, digits of all scripts.
     written = "".join(values)
     if "_" in written or not (written.isascii() and written.isprintable()):
@@ -288,5 +313,5 @@ def _families(layout: _Layout, values: Sequence[str]) -> list[MetricFamily]:
     columns = zip(layout.names, layout.labels, map(float, values), nothing, nothing, strict=False)
     samples: tuple[Sample, ...] = tuple(map(_new, repeat(Sample), columns))
     cuts = map(samples.__getitem__, layout.cuts)
-    rows = zip(*layout.families, cuts, nothing, repeat(""), strict=False)
+    rows = zip(*layout.families, cuts, nothing, repeat(source), strict=False)
     return list(map(_new, repeat(MetricFamily), rows))

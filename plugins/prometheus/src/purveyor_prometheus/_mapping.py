@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from purveyor.plugin import Labels, MetricSeries, ResourceKind, ResourceMetrics
-from purveyor_prometheus._config import Settings
+from purveyor_prometheus._config import SourceSettings
 
 __all__ = ["Key", "Measured", "Places", "from_series", "identity", "merged", "resource"]
 
@@ -88,34 +88,40 @@ def from_series(kind: ResourceKind, answers: Mapping[str, Iterable[MetricSeries]
 
 
 class Places:
-    """Which machine and which deployment a resource belongs to, by the settings."""
+    """Which machine and which deployment a resource belongs to, by the settings.
 
-    def __init__(self, settings: Settings) -> None:
+    A resource is asked about by its id, its labels, and other names that it goes by, such as that of its host.
+    """
+
+    def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
 
-    def instance(self, name: str, labels: Mapping[str, str]) -> str | None:
+    def instance(self, name: str, labels: Mapping[str, str], *others: str) -> str | None:
         """The machine, as ``provider/id``."""
         told = labels.get(self._settings.instance_label or "") or None
         if told and self._settings.instance_provider:
             return f"{self._settings.instance_provider}/{told}"
         if told and all(told.partition("/")):
             return told
-        return _first(self._settings.instances, name, labels)
+        return _first(self._settings.instances, name, labels, others)
 
-    def deployment(self, name: str, labels: Mapping[str, str]) -> str | None:
+    def deployment(self, name: str, labels: Mapping[str, str], *others: str) -> str | None:
         """The deployment."""
         told = labels.get(self._settings.deployment_label or "")
-        return told or _first(self._settings.deployments, name, labels)
+        return told or _first(self._settings.deployments, name, labels, others)
 
 
-def _first(table: Mapping[str, str], name: str, labels: Mapping[str, str]) -> str | None:
+def _first(
+    table: Mapping[str, str], name: str, labels: Mapping[str, str], others: Iterable[str]
+) -> str | None:
     """What the table says of a resource: the special before the general."""
-    return next((table[key] for key in _keys(name, labels) if key in table), None) if table else None
+    return next((table[key] for key in _keys(name, labels, others) if key in table), None) if table else None
 
 
-def _keys(name: str, labels: Mapping[str, str]) -> Iterator[str]:
+def _keys(name: str, labels: Mapping[str, str], others: Iterable[str]) -> Iterator[str]:
     yield name
     yield from (f"{label}={value}" for label, value in sorted(labels.items()))
+    yield from others
     address = labels.get("instance", "")
     yield address
     host, colon, port = address.rpartition(":")

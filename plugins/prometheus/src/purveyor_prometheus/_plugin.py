@@ -8,9 +8,10 @@ from purveyor_prometheus._config import Settings
 
 async def build(settings: Settings, ctx: Context) -> Provider:
     """Servers to query, targets to scrape, or both."""
-    from purveyor_prometheus import _building  # noqa: PLC0415 - brings HTTP client and decoder
+    from purveyor_prometheus._provider import Prometheus  # noqa: PLC0415 - brings HTTP client and decoder
+    from purveyor_prometheus.sources import open_sources  # noqa: PLC0415 - likewise
 
-    return await _building.build(settings, ctx)
+    return Prometheus(settings, ctx, await open_sources(settings, ctx))
 
 
 PLUGIN = ProviderPlugin(
@@ -19,6 +20,7 @@ PLUGIN = ProviderPlugin(
     config_type=Settings,
     facets=frozenset({"metrics"}),
     capabilities=frozenset({"containers", "hosts", "promql", "scrape"}),
+    sandbox="purveyor_prometheus.sandbox:PrometheusSandbox",
 )
 
 

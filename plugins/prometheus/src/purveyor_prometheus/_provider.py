@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar
 
-from purveyor.plugin import Call, Context, MetricsRequest, Page, PurveyorError, ResourceKind, ResourceMetrics
-from purveyor.wire import Client
-from purveyor_prometheus._api import Api
+from purveyor.plugin import (
+    Call,
+    Context,
+    MetricFamily,
+    MetricsRequest,
+    Page,
+    PurveyorError,
+    ResourceKind,
+    ResourceMetrics,
+)
 from purveyor_prometheus._asking import Asker, Told
 from purveyor_prometheus._config import Settings
 from purveyor_prometheus._mapping import Key, Measured, Places, merged, resource
 from purveyor_prometheus._scrape import Scraper
+from purveyor_prometheus.sources import Sources, as_they_come
 
 __all__ = ["Prometheus"]
 
-T = TypeVar("T")
-
 KINDS = (ResourceKind.HOST, ResourceKind.CONTAINER)
-
-TRIED = 3
-"""Targets that may be down before the provider is said to be."""
 
 Found = dict[Key, ResourceMetrics]
 
@@ -33,43 +35,27 @@ class Prometheus:
     Args:
         settings: Its settings.
         ctx: Its context.
-        api: The servers; None for none.
-        scrapers: The targets.
-        clients: The targets' clients, which are closed at the end.
+        sources: Where it reads.
 
     Attributes:
         api: The servers' whole API, for what the facets do not offer; None where there is no server.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        ctx: Context,
-        *,
-        api: Api | None = None,
-        scrapers: Iterable[Scraper] = (),
-        clients: Iterable[Client] = (),
-    ) -> None:
-        self.api = api
-        self._asker = None if api is None else Asker(api, settings, ctx)
+    def __init__(self, settings: Settings, ctx: Context, sources: Sources) -> None:
+        self.api = sources.api
+        self._asker = None if sources.api is None else Asker(sources.api, settings, ctx)
         self._ctx = ctx
-        self._scrapers = tuple(scrapers)
-        self._clients = tuple(clients)
+        self._sources = sources
+        self._scrapers = tuple(Scraper(one, ctx, settings) for one in sources.endpoints)
         self._places = Places(settings)
 
     async def check_health(self, call: Call) -> None:
         """Ask a server something that costs it nothing; without one, see whether a target answers."""
-        if self.api is not None:
-            await self.api.check(call)
-        else:
-            await self._any_target(call)
+        await self._sources.check(call)
 
     async def aclose(self) -> None:
         """Close all connections; may be called twice."""
-        if self.api is not None:
-            await self.api.aclose()
-        for client in self._clients:
-            await client.aclose()
+        await self._sources.aclose()
 
     async def list_metrics(
         self, request: MetricsRequest, call: Call
@@ -87,8 +73,8 @@ class Prometheus:
         others = self._resources(told.found)
         shown: set[Key] = set()
         # What hung the last time comes last, so that it takes nobody's turn.
-        order = sorted(self._scrapers, key=lambda one: one.ailing)
-        async with aclosing(_as_they_come(self._scrape(one, call) for one in order)) as batches:
+        order = sorted(self._scrapers, key=lambda one: one.endpoint.ailing)
+        async with aclosing(as_they_come(self._scrape(one, call) for one in order)) as batches:
             async for batch in batches:
                 found: Found = {}
                 for direct, _ in batch:
@@ -104,6 +90,15 @@ class Prometheus:
         ]
         if rest or down:
             yield Page(rest, tuple(down))
+
+    async def families(self, call: Call) -> list[MetricFamily]:
+        """Everything that the targets say, as they say it, with time and address; for what the facets do not tell.
+
+        Raises:
+            PurveyorError: One of them cannot be read; the message names it.
+        """
+        told = await asyncio.gather(*(one.families(call) for one in self._sources.endpoints))
+        return [family for each in told for family in each]
 
     async def _ask(self, request: MetricsRequest, call: Call) -> Told:
         if self._asker is None:
@@ -123,18 +118,6 @@ class Prometheus:
             return {}, error
         return self._resources(scraped.resources), None
 
-    async def _any_target(self, call: Call) -> None:
-        failed: PurveyorError | None = None
-        for scraper in self._scrapers[:TRIED]:
-            try:
-                await scraper.probe(call)
-            except PurveyorError as error:
-                failed = error
-            else:
-                return
-        if failed is not None:
-            raise failed
-
     def _resources(self, measured: Mapping[Key, Measured]) -> Found:
         now = self._ctx.clock.now()
         return {
@@ -150,23 +133,3 @@ def _fitting(items: Iterable[ResourceMetrics], request: MetricsRequest) -> tuple
         if (request.ids is None or one.id in request.ids)
         and (request.kinds is None or one.kind in request.kinds)
     )
-
-
-async def _as_they_come(work: Iterable[Coroutine[Any, Any, T]]) -> AsyncGenerator[list[T], None]:
-    """Do all of it at the same time; what is done by then is given together."""
-    done: asyncio.Queue[asyncio.Task[T]] = asyncio.Queue()
-    tasks = [asyncio.create_task(one) for one in work]
-    for task in tasks:
-        task.add_done_callback(done.put_nowait)
-    try:
-        left = len(tasks)
-        while left:
-            batch = [await done.get()]
-            while not done.empty():
-                batch.append(done.get_nowait())
-            left -= len(batch)
-            yield [task.result() for task in batch]
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-
-import attrs
+from collections.abc import Mapping, Sequence
 
 from purveyor.plugin import Labels, Sample
 
@@ -17,12 +15,9 @@ LEAST = 0.5
 """Seconds that two readings must lie apart; from closer ones a rate would be noise."""
 
 
-@attrs.frozen
-class _Reading:
-    value: float
-    time: float
-    stamped: bool
-    rate: float | None = None
+# A plain tuple, since there are very many and the garbage collector leaves those of numbers alone.
+_Reading = tuple[float, float, bool, float | None]
+"""Value, time, whether the time is the source's own, and the rate."""
 
 
 class Rates:
@@ -36,7 +31,7 @@ class Rates:
         self._longest = longest
         self._before: dict[Series, _Reading] = {}
 
-    def step(self, samples: Iterable[Sample], now: float) -> Mapping[Series, float]:
+    def step(self, samples: Sequence[Sample], now: float) -> Mapping[Series, float]:
         """Rates per second of the counters that have been read before.
 
         A counter that fell was reset: it counts from zero. One that is new, or that was read too long ago, has no
@@ -46,20 +41,24 @@ class Rates:
             samples: All counters of the target, as they are now.
             now: Seconds of a clock that never goes back.
         """
-        self._before = {sample.series: self._read(sample, now) for sample in samples}
-        return {series: one.rate for series, one in self._before.items() if one.rate is not None}
+        for sample in samples:
+            series = sample.series
+            self._before[series] = self._read(self._before.get(series), sample.value, sample.timestamp, now)
+        if len(self._before) > len(samples):
+            there = {sample.series for sample in samples}
+            self._before = {series: one for series, one in self._before.items() if series in there}
+        return {series: one[3] for series, one in self._before.items() if one[3] is not None}
 
-    def _read(self, sample: Sample, now: float) -> _Reading:
-        stamped = sample.timestamp is not None
-        time = now if sample.timestamp is None else sample.timestamp
-        fresh = _Reading(sample.value, time, stamped)
-        before = self._before.get(sample.series)
-        if before is None or before.stamped is not stamped or not math.isfinite(sample.value):
+    def _read(self, before: _Reading | None, value: float, timestamp: float | None, now: float) -> _Reading:
+        stamped = timestamp is not None
+        time = now if timestamp is None else timestamp
+        fresh = (value, time, stamped, None)
+        if before is None or not math.isfinite(value):
             return fresh
-        elapsed = time - before.time
-        if 0 <= elapsed < LEAST:
+        last, at, was_stamped, _ = before
+        elapsed = time - at
+        if was_stamped is not stamped or elapsed < 0 or elapsed > self._longest or not math.isfinite(last):
+            return fresh
+        if elapsed < LEAST:
             return before
-        if elapsed < 0 or elapsed > self._longest or not math.isfinite(before.value):
-            return fresh
-        risen = sample.value - before.value
-        return attrs.evolve(fresh, rate=(sample.value if risen < 0 else risen) / elapsed)
+        return value, time, stamped, (value if value < last else value - last) / elapsed

@@ -1,21 +1,16 @@
-"""Endpoints that are read directly: who they are, one bounded reading, and what two readings tell."""
+"""Endpoints that are read directly: what one reading tells, and two."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import attrs
 
 from purveyor.plugin import (
     Call,
-    ConfigurationError,
     Context,
-    Effect,
-    Exchange,
     Labels,
     MetricFamily,
     ProtocolMismatchError,
@@ -23,83 +18,13 @@ from purveyor.plugin import (
     ResourceKind,
     Sample,
 )
-from purveyor.wire import Client, Response
 from purveyor_prometheus._config import Settings
-from purveyor_prometheus._errors import naming
-from purveyor_prometheus._exposition import parse_exposition
-from purveyor_prometheus._exposition_grammar import ExpositionLimits
+from purveyor_prometheus._endpoint import Endpoint
 from purveyor_prometheus._mapping import Key, Measured
 from purveyor_prometheus._rates import Rates
 from purveyor_prometheus._samples import COUNTERS, WANTED, containers, host
 
-__all__ = ["Scraped", "Scraper", "Where", "hurried", "where"]
-
-LARGE = 1024 * 1024
-"""Bytes of text that are read beside the event loop."""
-
-_PORTS = {"http": 80, "https": 443}
-
-
-@attrs.frozen
-class Where:
-    """Where an endpoint is.
-
-    Attributes:
-        origin: Scheme, host and port.
-        path: Path of its metrics.
-        params: Its query; what is secret in it is shown nowhere.
-        instance: Host and port, as Prometheus names it.
-    """
-
-    origin: str
-    path: str
-    params: Mapping[str, str] = attrs.field(repr=False)
-    instance: str
-
-    @property
-    def address(self) -> str:
-        """What to call it in messages."""
-        return self.origin + self.path
-
-
-def where(target: str) -> Where:
-    """Where a target of the settings is.
-
-    Raises:
-        ConfigurationError: It is no address.
-    """
-    parts = None
-    try:
-        parts = urlsplit(target if "://" in target else f"http://{target}")
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
-        port = None
-    if parts is None or port is None or not parts.hostname or "@" in parts.netloc:
-        raise ConfigurationError(
-            "a target must look like http://10.0.0.5:9100/metrics or 10.0.0.5:9100", field="targets"
-        )
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    if len(dict(query)) != len(query):
-        raise ConfigurationError("a target's query cannot name a parameter twice", field="targets")
-    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return Where(
-        origin=f"{parts.scheme}://{parts.netloc}",
-        path=parts.path if parts.path not in {"", "/"} else "/metrics",
-        params=dict(query),
-        instance=f"{name}:{port}",
-    )
-
-
-def hurried(ctx: Context, seconds: float) -> Context:
-    """The same context, whose exchanges take no longer than that; waiting for their turn does not count."""
-
-    @asynccontextmanager
-    async def exchange(call: Call, group: str, effect: Effect) -> AsyncIterator[Exchange]:
-        async with ctx.exchange(call, group, effect) as record:
-            record.timeout = min(record.timeout, seconds)
-            yield record
-
-    return attrs.evolve(ctx, exchange=exchange)
+__all__ = ["Scraped", "Scraper"]
 
 
 @attrs.frozen
@@ -119,20 +44,13 @@ class Scraper:
     """One endpoint, and its counters as they were last read.
 
     Args:
-        place: Where it is.
-        client: A client of its origin.
+        endpoint: Where it is read.
         ctx: The provider's context.
         settings: Bounds, and labels to keep.
-
-    Attributes:
-        place: Where it is.
-        ailing: Whether it could not be read the last time.
     """
 
-    def __init__(self, place: Where, client: Client, ctx: Context, settings: Settings) -> None:
-        self.place = place
-        self.ailing = False
-        self._client = client
+    def __init__(self, endpoint: Endpoint, ctx: Context, settings: Settings) -> None:
+        self.endpoint = endpoint
         self._ctx = ctx
         self._settings = settings
         self._rates = Rates(settings.window)
@@ -160,65 +78,27 @@ class Scraper:
         Raises:
             PurveyorError: It cannot be read; the message names it.
         """
-        self.ailing = True
-        try:
-            told = self._told(self._bounded(await self._families(call)))
-        except PurveyorError as error:
-            error.provider = error.provider or self._ctx.provider
-            raise naming(error, self.place.address) from error.__cause__
-        self.ailing = False
-        return told
+        return await self.endpoint.read(call, self._told)
 
-    async def probe(self, call: Call) -> None:
-        """Return if it answers.
-
-        Raises:
-            PurveyorError: It does not; the message names it.
-        """
-        try:
-            await self._answer(call)
-        except PurveyorError as error:
-            raise naming(error, self.place.address) from error.__cause__
-
-    async def _answer(self, call: Call) -> Response:
-        # A group of its own: one target that asks for patience does not slow the others.
-        return await self._client.request(
-            call,
-            "GET",
-            self.place.path,
-            operation="scrape",
-            group=self.place.origin,
-            params=self.place.params,
-        )
-
-    async def _families(self, call: Call) -> list[MetricFamily]:
-        answer = await self._answer(call)
-        content_type = answer.headers.get("content-type")
-        if len(answer.body) <= LARGE:
-            return parse_exposition(answer.body, content_type)
-        # Limits of its own make the reader share nothing with those of the event loop.
-        limits = ExpositionLimits(body=len(answer.body), samples=self._settings.scrape_max_samples)
-        return await asyncio.to_thread(parse_exposition, answer.body, content_type, limits=limits)
-
-    def _bounded(self, families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
-        """The samples that we know, by name, each series once, if the whole is within bounds."""
-        if sum(len(family.samples) for family in families) > self._settings.scrape_max_samples:
-            raise ProtocolMismatchError(f"it has more than {self._settings.scrape_max_samples} samples")
-        found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
-        for family in families:
-            for sample in family.samples:
-                if sample.name in WANTED:
-                    found[sample.name].setdefault(sample.labels, sample)
-        return {name: list(each.values()) for name, each in found.items()}
-
-    def _told(self, samples: Mapping[str, Sequence[Sample]]) -> Scraped:
+    def _told(self, families: Sequence[MetricFamily]) -> Scraped:
+        samples = _wanted(families)
+        instance = self.endpoint.place.instance
         counters = [one for name in COUNTERS for one in samples.get(name, ())]
         rates: Mapping[tuple[str, Labels], float] = self._rates.step(counters, self._ctx.clock.monotonic())
-        machine = host(self.place.instance, samples, rates)
-        inside = containers(self.place.instance, samples, rates, keep=self._settings.labels)
+        machine = host(instance, samples, rates)
+        inside = containers(instance, samples, rates, keep=self._settings.labels)
         resources: dict[Key, Measured] = {(ResourceKind.CONTAINER, name): one for name, one in inside.items()}
         if machine is not None:
-            resources[ResourceKind.HOST, self.place.instance] = machine
+            resources[ResourceKind.HOST, instance] = machine
         if not resources:
             raise ProtocolMismatchError("there is nothing of node_exporter or cAdvisor in it")
         return Scraped(resources, rates=bool(rates) or not counters)
+
+
+def _wanted(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
+    """The samples that we know, by name, each series once."""
+    found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
+    for sample in chain.from_iterable(family.samples for family in families):
+        if sample[0] in WANTED:
+            found[sample.name].setdefault(sample.labels, sample)
+    return {name: list(each.values()) for name, each in found.items()}

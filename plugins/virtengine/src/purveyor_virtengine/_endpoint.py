@@ -35,6 +35,7 @@ from purveyor.plugin import (
     ProviderFacts,
     ProviderUnavailableError,
     PurveyorError,
+    Raw,
     ResourceKind,
     ResourceMetrics,
     Shell,
@@ -133,7 +134,7 @@ class Endpoint:
         """Stream what happened to one deployment."""
         walk = (await self._signed(call, request.id)).events(call, "list_events")
 
-        def model(provider: str, row: daemon_rows.Event, _: bytes) -> DeploymentEvent:
+        def model(provider: str, row: daemon_rows.Event, _: Raw) -> DeploymentEvent:
             return measures.event(provider, request.id, row)
 
         async with aclosing(to_pages(self._ctx.provider, walk, model)) as pages:
@@ -148,7 +149,7 @@ class Endpoint:
         start, end, interval = _time(request.start), _time(request.end), f"{max(request.interval, 1):.0f}s"
         fetched = await signed.history(call, start, end, interval)
 
-        def model(_: str, row: daemon_rows.Moment, __: bytes) -> ResourceMetrics:
+        def model(_: str, row: daemon_rows.Moment, __: Raw) -> ResourceMetrics:
             return self._metrics(request.id, row.metrics, row.timestamp)
 
         points = intact(to_page(self._ctx.provider, fetched.rows, model))

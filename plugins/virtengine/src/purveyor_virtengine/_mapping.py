@@ -30,7 +30,7 @@ __all__ = ["LeaseRow", "deployments", "enriched", "lease_name"]
 
 N = TypeVar("N", int, float)
 
-LeaseRow = tuple[rows.LeaseRow, bytes]
+LeaseRow = tuple[rows.LeaseRow, Raw]
 Groups = Mapping[tuple[int, int], rows.Group]
 """The groups of deployments, by the deployment's and their own number."""
 
@@ -129,7 +129,7 @@ def _deployment(
         resources=_sum([_set_aside(group) for group in known]) if len(known) == len(leases) else Resources(),
         costs=_costs(leases, pace) if pace else (),
         created_at=pace.when(height) if pace else None,
-        raw=Raw(found[0][1]),
+        raw=found[0][1],
     )
 
 

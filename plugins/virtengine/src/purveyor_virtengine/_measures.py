@@ -174,18 +174,18 @@ def balance(provider: str, unpaid: Sequence[daemon_rows.Invoice]) -> Balance:
     )
 
 
-def invoice(provider: str, row: daemon_rows.Invoice, raw: bytes) -> Invoice:
+def invoice(provider: str, row: daemon_rows.Invoice, raw: Raw) -> Invoice:
     """One bill."""
     return Invoice(
         provider=provider,
         id=row.id,
         amount=Money(row.total, row.currency),
         issued_at=_moment(row.issued_at),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 
-def cost_item(row: daemon_rows.Usage, raw: bytes) -> CostItem | None:
+def cost_item(row: daemon_rows.Usage, raw: Raw) -> CostItem | None:
     """What was used within a period; None where nothing was."""
     if not row.total_cost.strip():
         return None
@@ -195,7 +195,7 @@ def cost_item(row: daemon_rows.Usage, raw: bytes) -> CostItem | None:
         amount=_money(row.total_cost, row.currency),
         start=_moment(period.start),
         end=_moment(period.end),
-        raw=Raw(raw),
+        raw=raw,
     )
 
 

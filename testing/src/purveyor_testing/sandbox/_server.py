@@ -154,6 +154,7 @@ async def _read(request: web.BaseRequest) -> Call:
         method=request.method,
         path=request.rel_url.raw_path,
         query=dict(request.rel_url.query),
+        query_string=request.rel_url.raw_query_string,
         headers=request.headers,
         body=await request.read(),
         raw_query=request.raw_path.partition("?")[2],

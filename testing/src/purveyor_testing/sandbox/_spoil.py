@@ -78,12 +78,17 @@ def _single(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def wrong_types(answer: Answer, row: int | None, fields: list[str] | None) -> Answer:
-    """One row of a list (the middle one unless told), or the single object, with wrong JSON types."""
-    if "json" not in answer.headers.get("Content-Type", "") or not answer.body:
+    """One row of a list (the middle one unless told), or the single object, with wrong JSON types; text stays as it is.
+
+    An answer that has no such row stays as it is: some APIs take several requests to list everything.
+    """
+    if not answer.body or "json" not in answer.headers.get("Content-Type", ""):
         return answer
     value = json.loads(answer.body)
     lists = [value] if isinstance(value, list) else [one for one in value.values() if isinstance(one, list)]
     rows = next((one for one in lists if one and isinstance(one[0], dict)), None)
+    if row is not None and row >= len(rows or ()):
+        return answer
     victim = _single(value) if rows is None else rows[len(rows) // 2 if row is None else row]
     _twist(victim, fields)
     return attrs.evolve(answer, body=compact(value))

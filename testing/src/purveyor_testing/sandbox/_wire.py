@@ -86,6 +86,9 @@ class Call:
     method: str
     path: str
     query: dict[str, str]
+    """One value of each parameter."""
+    query_string: str = ""
+    """All of it as it was sent, for APIs that repeat parameters."""
     headers: Mapping[str, str]
     body: bytes = b""
     raw_query: str = ""

@@ -16,14 +16,15 @@ from purveyor import (
     GiB,
     Instance,
     InstanceSpec,
+    IntentState,
     MultiProviderClient,
     Needs,
     Plan,
-    UncertainOutcomeError,
 )
 from purveyor_cli import exits
 from purveyor_cli.commands.demo_chain import containers
 from purveyor_cli.commands.instances import INSTANCES, sum_up
+from purveyor_cli.commands.intents import INTENTS
 from purveyor_cli.commands.ordering import CANDIDATES
 from purveyor_cli.commands.providers import HEALTH
 from purveyor_cli.commands.sandbox import sandbox_class
@@ -244,28 +245,36 @@ class Stage:
             held=(truth["do-a"].refused, truth["do-a"].made, truth["do-b"].made) == (1, 4, 3)
             and made.instance.provider == "do-b",
         )
+        why = await self.client.explain(_spec("mail"))
+        self.story.claim(
+            "do-a is not asked for that again for ten minutes.",
+            held=[(one.provider, one.code) for one in why.rejected] == [("do-a", "blocked")],
+        )
+        self.clouds["do-a"].clear_faults()
 
     async def lose_an_answer(self) -> None:
-        """A machine is made and nobody is told; nothing is sent again."""
-        cloud = self.clouds["do-a"]
-        cloud.clear_faults()
+        """A machine is made and nobody is told; it is found, and asking again makes no second one."""
+        cloud = self.clouds["do-b"]
         cloud.fault("reset_after", method="POST", path="/v2/droplets")
         self.story.chapter(
             "An answer is lost",
-            "do-a makes the machine, and the connection breaks before it can say so. "
-            "To ask again, or to ask do-b, could buy a second one.",
-            command=f"purveyor instances create shop {WANTED} --provider do-a",
+            "do-b makes the machine, and the connection breaks before it can say so. To ask again, or to ask do-a, could "
+            "buy a second one. What was sent was written down before, so the machine is looked for instead.",
+            command=f"purveyor instances create shop {WANTED} --provider do-b --key shop-1",
         )
-        mark = ""
-        try:
-            await self.client.provision(_spec("shop"), provider="do-a")
-        except UncertainOutcomeError as error:
-            mark = error.details["mark"]
-            self.story.aside(f"uncertain: {error}")
-        found = await self.client.list_instances(tag=mark).collect()
-        self.story.show(found.items, INSTANCES, lambda _: "what carries the mark")
+        made = await self.client.provision(_spec("shop"), provider="do-b", key="shop-1")
+        (intent,) = [one for one in await self.client.list_intents() if one.key == "shop-1"]
+        self.story.show([intent], INTENTS, lambda _: "the journal")
+        found = await self.client.list_instances(tag=f"pv-{intent.owner}-{intent.id}").collect()
         self.story.claim(
-            "The error names a mark; exactly one machine carries it.", held=len(found.items) == 1
+            "It was found by its mark and adopted; exactly one machine carries it.",
+            held=[one.id for one in found.items] == [made.instance.id]
+            and intent.state is IntentState.ADOPTED,
+        )
+        again = await self.client.provision(_spec("shop"), provider="do-b", key="shop-1")
+        self.story.claim(
+            "The same command again, with its key, gives the same machine.",
+            held=again.instance.id == made.instance.id and self._truth()["do-b"].made == 4,
         )
         self.story.claim(
             "No machine was bought twice: eight machines, eight marks.", held=self._marks() == (8, 8)
@@ -290,7 +299,7 @@ class Stage:
             self.story.aside(f"warning: {provider}: {error.message}")
         self.story.claim(
             f"do-a's machines were there after {latency(first)}; do-b was given up after {latency(took)}.",
-            held=[one.provider for one in there] == ["do-a"] * 5 and first < took,
+            held=[one.provider for one in there] == ["do-a"] * 4 and first < took,
         )
         self.story.claim("The view says that it is not whole.", held=list(stream.failures) == ["do-b"])
         self.clouds["do-b"].clear_faults()

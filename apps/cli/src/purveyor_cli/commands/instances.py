@@ -20,6 +20,7 @@ from purveyor import (
     View,
 )
 from purveyor_cli import exits
+from purveyor_cli.commands.buying import buy
 from purveyor_cli.commands.ordering import Order, order_options, show_dry_run
 from purveyor_cli.plain import plain
 from purveyor_cli.session import Session
@@ -143,32 +144,37 @@ def _facts(one: Instance) -> tuple[tuple[str, str], ...]:
 @instances.command()
 @click.argument("name")
 @order_options
+@click.option(
+    "--key", metavar="K", help="Names this request: the same command with it gives the same machines."
+)
 @click.option("--wait", is_flag=True, help="Return when they run and have an address.")
 @click.option("--dry-run", is_flag=True, help="Say what would be bought, where, why and at what price.")
 @pass_session
-def create(session: Session, /, *, wait: bool, dry_run: bool, **given: Any) -> int:
+def create(session: Session, /, *, key: str | None, wait: bool, dry_run: bool, **given: Any) -> int:
     """Make machines where the strategy says.
 
-    When a provider refuses, the next one is asked; nothing is ever bought twice.
-    The exit code is 3 if fewer were made than asked for, and 4 if one may have been made and the answer is lost.
+    When a provider refuses, the next one is asked; nothing is ever bought twice. When an answer is lost, the machine is
+    looked for first. The exit code is 3 if fewer were made than asked for, and 4 if one may have been made and that is
+    not known by the deadline: the same command with the --key that is printed goes on from there.
     """
     order = Order.of(**given)
     if dry_run:
         return show_dry_run(session, order)
 
     async def work(client: MultiProviderClient) -> Provisioned:
-        return await client.provision(
-            order.spec, count=order.count, wait=wait, **order.choice, **session.within
-        )
+        return await buy(client, session, order, key=key, wait=wait)
 
     made = session.run(work, f"making {count(order.count, 'machine')}")
     failures = {str(error.details["name"]): error for error in made.failures}
     if session.json:
-        session.show_json({**document(made.instances, failures), "attempts": made.attempts})
+        beside = {"key": made.key, "warnings": made.warnings, "attempts": made.attempts}
+        session.show_json({**document(made.instances, failures), **beside})
     else:
         show_items(session, made.instances, INSTANCES, noun="machines", footer=sum_up)
     for name, error in failures.items():
         session.warn(f"{name}: {error}")
+    for warning in made.warnings:
+        session.warn(warning)
     return exits.of_result(failures.values())
 
 

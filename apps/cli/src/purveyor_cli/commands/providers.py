@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from purveyor import (
+    BlockReport,
+    BlockScope,
+    BreakerReport,
     CredentialReport,
     Health,
+    LimitReport,
     MultiProviderClient,
     ProviderHealth,
     ProviderInfo,
@@ -21,7 +25,7 @@ from purveyor_cli.session import Session
 from purveyor_cli.shared import Command, Group, pass_session
 from purveyor_cli.tables import Column
 from purveyor_cli.views import document, show_items, show_one, show_view
-from purveyor_cli.words import ago, latency
+from purveyor_cli.words import ago, latency, moment
 
 if TYPE_CHECKING:
     from purveyor.client import PluginInfo
@@ -33,6 +37,26 @@ def _state(info: ProviderInfo) -> str:
     if info.error is not None:
         return "failed"
     return info.health.value if info.health is not Health.UNKNOWN else _switch(info)
+
+
+def _breaker(breaker: BreakerReport) -> str:
+    state = breaker.phase.value.replace("_", " ")
+    return f"{state} until {moment(breaker.open_until)}" if breaker.open_until else state
+
+
+def _limit(limit: LimitReport) -> str:
+    if limit.used_up_until is not None:
+        return f"{limit.group}: none until {moment(limit.used_up_until)}"
+    return f"{limit.group}: {limit.remaining} left"
+
+
+def _block(block: BlockReport) -> str:
+    what = {
+        BlockScope.ACCOUNT: "account",
+        BlockScope.ZONE: block.region or "",
+        BlockScope.PLAN: " in ".join(filter(None, (block.plan, block.region))),
+    }
+    return f"{what[block.scope]} until {moment(block.until)}"
 
 
 def _switch(info: ProviderInfo) -> str:
@@ -58,8 +82,12 @@ HEALTH: tuple[Column[ProviderHealth], ...] = (
     Column("PROVIDER", lambda one: one.provider),
     Column("HEALTH", lambda one: one.health.value, state=True),
     Column("ANSWERED IN", lambda one: latency(one.latency), right=True),
-    Column("CHECKED", lambda one: ago(one.checked_at), 2),
-    Column("ERROR", lambda one: one.error.message if one.error else "", 1),
+    Column("CHECKED", lambda one: ago(one.checked_at), 6),
+    Column("BREAKER", lambda one: _breaker(one.guards.breaker), 1, state=True),
+    Column("RETRIES", lambda one: f"{one.guards.budget:g} of 10", 5, right=True),
+    Column("LIMITS", lambda one: ", ".join(map(_limit, one.guards.limits)), 4),
+    Column("BLOCKED", lambda one: "; ".join(map(_block, one.guards.blocks)), 2),
+    Column("ERROR", lambda one: one.error.message if one.error else "", 3),
 )
 CREDENTIALS: tuple[Column[CredentialReport], ...] = (
     Column("PROVIDER", lambda one: one.provider),
@@ -149,7 +177,7 @@ def show(session: Session, name: str) -> int:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @pass_session
 def health(session: Session, names: tuple[str, ...]) -> int:
-    """Ask providers whether they answer.
+    """Ask providers whether they answer, and show what keeps requests from them.
 
     The exit code is 3 if one does not.
     """

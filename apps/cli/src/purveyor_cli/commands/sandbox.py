@@ -106,6 +106,5 @@ def _show(session: Session, clouds: Sequence[Sandbox]) -> None:
 
 
 def _entry(cloud: Sandbox) -> str:
-    return (
-        f"  - name: {cloud.name}-sandbox\n    type: {cloud.name}\n    config: {json.dumps(cloud.settings())}"
-    )
+    settings = json.dumps(cloud.settings())  # which is YAML, too
+    return f"  - name: {cloud.name}-sandbox\n    type: {cloud.name}\n    config: {settings}"

@@ -1,0 +1,410 @@
+"""One machine for one intent: sent only after it is written down, and sent elsewhere only after a known end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from purveyor.engine.machines import Machines
+from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.settling import Settler, mark_of, uncertain
+from purveyor.engine.turns import Turns
+from purveyor.engine.waiting import BrokenMachineError
+from purveyor.model.errors import (
+    AllProvidersFailedError,
+    CallTimeoutError,
+    ConflictError,
+    InstanceNotFoundError,
+    Outcome,
+    PurveyorError,
+    StateUnavailableError,
+)
+from purveyor.model.instance import Instance, InstanceSpec, InstanceStatus
+from purveyor.model.intent import Intent, IntentState
+from purveyor.model.selection import Attempt, Candidate
+from purveyor.policy.retry import ONE_TRY, RetryPolicy
+from purveyor.spi.call import Call, Effect
+from purveyor.spi.facets import Compute, CreateRequest
+from purveyor.spi.hookspecs import Marking
+from purveyor.state.journal import Hold, Journal
+
+__all__ = ["Buyer", "Search"]
+
+_log = logging.getLogger("purveyor")
+
+_POLL_SECONDS = 1.0
+_RESENDS = 3
+"""How often a request whose answer is lost is sent again where that cannot make a second machine."""
+
+
+@attrs.define
+class Search:
+    """The search for one machine, and what came of it so far.
+
+    Attributes:
+        opened: Its intent: held, if it is new.
+        reopen: Looks at the intent again.
+        turns: Who is asked.
+        wait: Whether the machine must run before the search is over.
+        deadline: In the clock's seconds.
+        attempts: What was tried, oldest first.
+        warnings: What the caller should know although the machine was made.
+        late: Why the machine is not ready, where that was waited for.
+    """
+
+    spec: InstanceSpec
+    name: str
+    opened: Intent | Hold
+    reopen: Callable[[], Awaitable[Intent | Hold]]
+    turns: Turns
+    wait: bool
+    deadline: float
+    attempts: list[Attempt] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
+    late: PurveyorError | None = None
+
+
+class Buyer:
+    """Carries searches out, each to a machine or to the error that ended it."""
+
+    def __init__(
+        self, registry: Registry, journal: Journal, settler: Settler, machines: Machines, around: Surroundings
+    ) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._settler = settler
+        self._machines = machines
+        self._around = around
+
+    async def buy(self, search: Search) -> Instance:
+        """One machine: made now, found again, or made before.
+
+        Raises:
+            PurveyorError: What ended the search.
+        """
+        hold = await self._hold(search)
+        if isinstance(hold, Intent):
+            return await self._made_before(hold, search)
+        async with hold:
+            found = await self._resume(hold, search)
+            return await self._search(hold, search) if found is None else found
+
+    # What is there already
+
+    async def _hold(self, search: Search) -> Hold | Intent:
+        """The right to work on the intent, or the intent if it is through; waits for whoever works on it now."""
+        opened, clock = search.opened, self._around.clock
+        while True:
+            if isinstance(opened, Hold) or opened.state.came_to_an_end:
+                return opened
+            hold = await self._journal.take(opened)
+            if hold is not None and hold.intent.state is opened.state:
+                return hold
+            if hold is not None:  # it was brought on before it could be taken
+                await hold.release()
+                opened = await search.reopen()
+                continue
+            if clock.monotonic() + _POLL_SECONDS >= search.deadline:
+                busy = ConflictError("another process works on this key and has not come to an end")
+                raise uncertain(opened, busy)
+            await clock.sleep(_POLL_SECONDS)
+            opened = await search.reopen()
+
+    async def _made_before(self, intent: Intent, search: Search) -> Instance:
+        """The machine that the key has led to."""
+        where = f"{intent.provider}/{intent.instance_id}"
+        gone = ConflictError(
+            f"key {intent.key!r} has led to {where}, which is gone; use another key for another machine",
+            provider=intent.provider,
+            field="key",
+            details={"intent": intent.id, "id": intent.instance_id},
+        )
+        if intent.state is IntentState.DELETED:
+            raise gone
+        try:
+            return await self._machines.find(where, deadline=search.deadline)
+        except InstanceNotFoundError as error:
+            age = (self._around.clock.now() - intent.updated_at).total_seconds()
+            if age >= self._registry.get(intent.provider or "").visibility_grace:
+                raise gone from error
+            trouble: PurveyorError = error
+        except PurveyorError as error:
+            trouble = error
+        search.warnings.append(f"{where} was made before and cannot be looked at now: {trouble.message}")
+        return Instance(
+            provider=intent.provider or "",
+            id=intent.instance_id or "",
+            name=intent.name,
+            status=InstanceStatus.UNKNOWN,
+        )
+
+    async def _resume(self, hold: Hold, search: Search) -> Instance | None:
+        """What an earlier call has led to, if its intent was left open."""
+        if hold.intent.state.doubtful:
+            return await self._settler.settle(hold, search.deadline)
+        if hold.intent.state is IntentState.DISCARDING:
+            await self._settler.discard(hold, search.deadline)
+        return None
+
+    # Asking one after the other
+
+    async def _search(self, hold: Hold, search: Search) -> Instance:
+        turn = await search.turns.take()
+        for number, candidate in enumerate(turn.order(), start=1):
+            last = number == len(turn.choice.candidates)
+            result = await self._ask(hold, search, candidate, last=last)
+            if last and isinstance(result, PurveyorError) and hold.intent.state is IntentState.ABSENT:
+                # The doubt is over, so it may be sent again.
+                result = await self._ask(hold, search, candidate, last=last)
+            if isinstance(result, Instance):
+                return result
+            # A doubt was that provider's own trouble, whatever it was; once it is settled, others may be asked.
+            if not result.may_fail_over and hold.intent.state is not IntentState.ABSENT:
+                result.attempts = tuple(search.attempts)
+                raise result
+            _log.warning("%s: %s; nothing was bought there", candidate.provider, result.message)
+        raise _everybody(search.attempts, turn.suppressed)
+
+    async def _ask(
+        self, hold: Hold, search: Search, candidate: Candidate, *, last: bool
+    ) -> Instance | PurveyorError:
+        """One attempt, and its record."""
+        clock = self._around.clock
+        began, today = clock.monotonic(), clock.now()
+        result: Instance | PurveyorError
+        try:
+            result = await self._attempt(hold, search, candidate, last=last)
+        except PurveyorError as error:
+            error.details.setdefault("mark", mark_of(hold.intent).text)
+            result = error
+        search.attempts.append(
+            Attempt(
+                provider=candidate.provider,
+                operation="create_instance",
+                started_at=today,
+                seconds=clock.monotonic() - began,
+                error=result if isinstance(result, PurveyorError) else None,
+            )
+        )
+        return result
+
+    async def _attempt(self, hold: Hold, search: Search, candidate: Candidate, *, last: bool) -> Instance:
+        """A machine at one candidate; what is raised has a known end, or is an ``UncertainOutcomeError``."""
+        member = self._registry.get(candidate.provider)
+        try:
+            # Somebody else may answer at once; only the last one is worth waiting for.
+            made = await self._send(hold, search, candidate, None if last else ONE_TRY)
+        except PurveyorError as error:
+            if not self._in_doubt(hold.intent, member, error):
+                await self._note(hold, search, IntentState.REFUSED, error=error.message)
+                raise
+            made = await self._after_doubt(hold, search, candidate, error)
+        else:
+            await self._confirm(hold, search, made)
+        made = _priced(made, candidate)
+        _log.info("%s: made %s, its id is %s", member.name, search.name, made.id)
+        return await self._come_up(hold, search, made) if search.wait else made
+
+    def _in_doubt(self, intent: Intent, member: Member, error: PurveyorError) -> bool:
+        """Whether a machine may exist after an error. A name that is taken may be taken by our own late arrival."""
+        if error.outcome in {Outcome.UNKNOWN, Outcome.MADE, None}:
+            return True
+        sent_before = any(doubt.provider == member.name for doubt in intent.doubts)
+        return isinstance(error, ConflictError) and sent_before
+
+    async def _after_doubt(
+        self, hold: Hold, search: Search, candidate: Candidate, error: PurveyorError
+    ) -> Instance:
+        """The machine that was made although its answer is lost.
+
+        Raises:
+            UncertainOutcomeError: Nobody knows by the deadline.
+            PurveyorError: The error as it is given; by now it is known that nothing was made.
+        """
+        await self._note(hold, search, IntentState.UNKNOWN, error=error.message, **self._journal.quiet())
+        try:
+            again = self._again(hold, search, candidate)
+            found = await self._settler.settle(hold, search.deadline, again)
+        except PurveyorError as doubt:
+            doubt.__cause__ = error
+            raise
+        if found is None:
+            error.outcome = Outcome.REFUSED
+            raise error
+        return found
+
+    def _again(
+        self, hold: Hold, search: Search, candidate: Candidate
+    ) -> Callable[[], Awaitable[Instance | None]] | None:
+        """Sends the request again, where a second one cannot make a second machine.
+
+        A refusal now says nothing about the request before; only a machine is an answer.
+        """
+        member = self._registry.get(candidate.provider)
+        if member.marking is Marking.TAG:
+            return None
+        left = _RESENDS
+
+        async def again() -> Instance | None:
+            nonlocal left
+            if left <= 0:
+                return None
+            left -= 1
+            try:
+                made = await self._send(hold, search, candidate, ONE_TRY)
+            except PurveyorError as error:
+                if isinstance(error, ConflictError):
+                    left = 0
+                await self._note(
+                    hold, search, IntentState.UNKNOWN, error=error.message, **self._journal.quiet()
+                )
+                return None
+            await self._confirm(hold, search, made)
+            return made
+
+        return again
+
+    # One request
+
+    async def _send(
+        self, hold: Hold, search: Search, candidate: Candidate, policy: RetryPolicy | None
+    ) -> Instance:
+        member = self._registry.get(candidate.provider)
+        mark = mark_of(hold.intent)
+        request = _request(search.spec, search.name, candidate, member)
+        compute = await self._ready(hold, member, search.deadline, policy)
+        _log.info("%s: creating %s (%s, %s)", member.name, search.name, candidate.plan, mark.text)
+
+        async def work(call: Call) -> Instance:
+            await self._write_down(hold, member, call)
+            made: object = await compute.create_instance(request, call)
+            if not isinstance(made, Instance):
+                msg = f"create_instance returned {type(made).__name__}, not Instance"
+                raise TypeError(msg)
+            return made
+
+        return await member.gate.call(
+            "create_instance", Effect.ONCE, work, deadline=search.deadline, mark=mark, policy=policy
+        )
+
+    async def _ready(
+        self, hold: Hold, member: Member, deadline: float, policy: RetryPolicy | None
+    ) -> Compute:
+        """The provider's machines; what goes wrong before anything is sent has bought nothing."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                compute = await member.compute()
+            await self._settler.check_marks(member, mark_of(hold.intent), deadline, policy)
+        except PurveyorError as error:
+            error.outcome = Outcome.NOT_SENT
+            raise
+        except TimeoutError:
+            raise CallTimeoutError(
+                "the deadline passed while the provider was being set up",
+                provider=member.name,
+                operation="create_instance",
+                outcome=Outcome.NOT_SENT,
+            ) from None
+        return compute
+
+    async def _write_down(self, hold: Hold, member: Member, call: Call) -> None:
+        """On the disk before the first byte goes out; what cannot be written is not sent."""
+        try:
+            await hold.move(
+                IntentState.SENT,
+                durable=True,
+                provider=member.name,
+                type=member.config.type,
+                instance_id=None,
+                marked="marks" in member.facets,
+                sent_at=self._around.clock.now(),
+                quiet_after=call.deadline,
+                boot=self._around.boot,
+                error=None,
+            )
+        except PurveyorError as error:
+            error.outcome = Outcome.NOT_SENT
+            raise
+
+    async def _confirm(self, hold: Hold, search: Search, made: Instance) -> None:
+        holder = hold.intent.holder if search.wait else ""
+        await self._note(hold, search, IntentState.CONFIRMED, instance_id=made.id, holder=holder)
+
+    async def _note(self, hold: Hold, search: Search, state: IntentState, **changes: Any) -> None:
+        """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
+        await hold.written()
+        if hold.intent.state is IntentState.PLANNED and state is not IntentState.REFUSED:
+            return  # what was to be sent was never written down, so it was not sent
+        try:
+            await hold.move(state, **changes)
+        except (StateUnavailableError, ConflictError) as error:
+            warning = f"intent {hold.intent.id} could not be written as {state.value}: {error.message}"
+            search.warnings.append(warning)
+            _log.warning(warning)
+
+    # After it was made
+
+    async def _come_up(self, hold: Hold, search: Search, made: Instance) -> Instance:
+        """The machine once it is ready, or as it is if it is late; one that is broken is deleted first."""
+        try:
+            return await self._machines.ready(made, deadline=search.deadline)
+        except BrokenMachineError as error:
+            try:
+                await self._settler.discard(hold, search.deadline)
+            except PurveyorError as stuck:
+                error.outcome = Outcome.MADE
+                error.message += (
+                    f"; deleting it failed ({stuck.message}), intent {hold.intent.id} goes on with it"
+                )
+            else:
+                error.outcome = Outcome.REFUSED
+            raise error from None
+        except PurveyorError as error:
+            error.provider = error.provider or made.provider
+            error.details.setdefault("name", made.name)
+            search.late = error
+            return made
+
+
+def _priced(instance: Instance, candidate: Candidate) -> Instance:
+    """At the catalogue's price, where the provider tells none with the machine."""
+    if instance.price_per_hour is not None:
+        return instance
+    return attrs.evolve(
+        instance, price_per_hour=candidate.price_per_hour, price_per_month=candidate.price_per_month
+    )
+
+
+def _request(spec: InstanceSpec, name: str, candidate: Candidate, member: Member) -> CreateRequest:
+    extra = {**spec.per_provider.get(member.config.type, {}), **spec.per_provider.get(member.name, {})}
+    return CreateRequest(
+        name=name,
+        plan=candidate.plan,
+        image=candidate.image,
+        region=candidate.region,
+        ssh_keys=spec.ssh_keys,
+        user_data=spec.user_data,
+        tags=spec.tags,
+        extra=extra,
+    )
+
+
+def _everybody(attempts: list[Attempt], suppressed: list[str]) -> PurveyorError:
+    """What to say when nobody is left; ``suppressed`` were not asked, since their retry budgets are spent."""
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    if suppressed:
+        errors[-1].details["retry_suppressed"] = True
+    if len({error.provider for error in errors}) == 1:
+        errors[-1].attempts = tuple(attempts)
+        return errors[-1]
+    return AllProvidersFailedError(
+        "every provider refused: " + "; ".join(str(error) for error in errors),
+        operation="create_instance",
+        attempts=tuple(attempts),
+        outcome=Outcome.REFUSED,
+        details={"failures": {error.provider: error.message for error in errors}},
+    )

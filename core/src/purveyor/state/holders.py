@@ -1,0 +1,62 @@
+"""Who works on an intent: every process holds a lock for its life, and the operating system takes it off the dead."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+__all__ = ["Holders"]
+
+
+class Holders:
+    """The holders that share one state folder, and this one among them.
+
+    A holder's lock says that it lives, whatever clocks say; ``kill -9`` takes it off. Without a folder there is nobody
+    else. Nothing here waits.
+    """
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self.name = name
+        self._folder = None if folder is None else folder / "holders"
+        self._file: int | None = None
+
+    def enter(self) -> None:
+        """Take the lock; may be called again.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        if self._folder is None or self._file is not None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(self._folder / self.name, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._file = file
+
+    def lives(self, holder: str) -> bool:
+        """Whether another holder still has its lock. Who is dead stays dead: names are not used again."""
+        if self._folder is None:
+            return False
+        try:
+            file = os.open(self._folder / holder, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / holder).unlink()
+        return False
+
+    def leave(self) -> None:
+        """Give the lock back; may be called twice."""
+        if self._folder is not None and self._file is not None:
+            with contextlib.suppress(OSError):
+                (self._folder / self.name).unlink()
+            os.close(self._file)
+            self._file = None

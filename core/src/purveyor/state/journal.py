@@ -1,0 +1,446 @@
+"""The journal of intents: written before anything is sent, so that nothing is bought twice and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from purveyor.model.errors import ConflictError, IntentNotFoundError, StateUnavailableError
+from purveyor.model.intent import Doubt, Intent, IntentState
+from purveyor.policy.intents import STEPS, check_same, next_look
+from purveyor.spi.call import Clock
+from purveyor.state.holders import Holders
+from purveyor.state.place import network_file_system
+from purveyor.state.store import Store
+
+__all__ = ["Hold", "Identity", "Journal", "Origin"]
+
+_log = logging.getLogger("purveyor")
+
+
+@attrs.frozen(kw_only=True)
+class Origin:
+    """Where a journal is kept and written from, passed in so that a run can be repeated.
+
+    Attributes:
+        clock: Time.
+        ids: Mints ids of 16 lower-case letters and digits.
+        host: What tells this host from others.
+        boot: What tells this run of it from earlier ones; empty where nothing does.
+    """
+
+    clock: Clock
+    ids: Callable[[], str]
+    host: str
+    boot: str
+
+
+@attrs.frozen
+class Identity:
+    """Whose journal it is.
+
+    Attributes:
+        owner: Owner id, minted with the journal and never configured.
+        secret: What requests are hashed with.
+    """
+
+    owner: str
+    secret: bytes = attrs.field(repr=False)
+
+
+class Journal:
+    """Intents, in the store that all processes of a state folder share.
+
+    Every change is a compare-and-swap on the intent's version, and only its holder changes an intent.
+
+    Raises:
+        StateUnavailableError: From every method that changes something, when the journal cannot or must not be written.
+    """
+
+    def __init__(self, store: Store, holders: Holders, origin: Origin) -> None:
+        self._store = store
+        self._holders = holders
+        self._origin = origin
+        self._identity: Identity | None = None
+        self._active: set[str] = set()
+        self._pending: set[asyncio.Task[Any]] = set()
+
+    async def identity(self) -> Identity:
+        """Whose journal this is; minted when first asked for."""
+        if self._identity is None:
+            self._identity = await self._store.transact(self._identify)
+        return self._identity
+
+    async def claim(self) -> Identity:
+        """Make this journal this host's own, with a new owner id; what other owners' marks name is left alone."""
+
+        def work(db: sqlite3.Connection) -> Identity:
+            db.execute("DELETE FROM note WHERE space = 'identity' AND key IN ('owner', 'host')")
+            return self._identify(db)
+
+        self._identity = await self._store.transact(work)
+        return self._identity
+
+    async def open(
+        self, key: str, names: Mapping[int, str], digest: Mapping[str, str]
+    ) -> list[Intent | Hold]:
+        """The intents of a key, by position; those that were not there are planned now, and already held.
+
+        Raises:
+            ConflictError: The key was used for another request.
+        """
+        owner = (await self.identity()).owner
+
+        def work(db: sqlite3.Connection) -> list[Intent | Hold]:
+            self._holders.enter()
+            return [self._open(db, owner, key, position, name, digest) for position, name in names.items()]
+
+        opened = await self._store.transact(work)
+        self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
+        return opened
+
+    def _open(
+        self,
+        db: sqlite3.Connection,
+        owner: str,
+        key: str,
+        position: int,
+        name: str,
+        digest: Mapping[str, str],
+    ) -> Intent | Hold:
+        row = db.execute(
+            "SELECT body FROM intent WHERE owner = ? AND key = ? AND position = ? "
+            "AND state NOT IN ('tombstoned', 'reaped')",
+            (owner, key, position),
+        ).fetchone()
+        if row is not None:
+            intent = _load(row[0])
+            check_same(intent, digest)
+            return intent
+        now = self._origin.clock.now()
+        intent = Intent(
+            id=self._origin.ids(),
+            key=key,
+            position=position,
+            owner=owner,
+            state=IntentState.PLANNED,
+            name=name,
+            digest=digest,
+            holder=self._holders.name,
+            created_at=now,
+            updated_at=now,
+        )
+        _insert(db, intent)
+        return Hold(self, intent)
+
+    async def take(self, intent: Intent) -> Hold | None:
+        """The right to work on an intent, if nobody alive has it."""
+        if intent.id in self._active:
+            return None
+
+        def work(db: sqlite3.Connection) -> Intent | None:
+            self._holders.enter()
+            now = _read(db, intent.id)
+            if now.holder not in {"", self._holders.name} and self._holders.lives(now.holder):
+                return None
+            held = attrs.evolve(now, holder=self._holders.name, version=now.version + 1)
+            _write(db, held, now.version)
+            return held
+
+        self._active.add(intent.id)
+        try:
+            held = await self._store.transact(work)
+        except BaseException:
+            self._active.discard(intent.id)
+            raise
+        if held is None:
+            self._active.discard(intent.id)
+            return None
+        return Hold(self, held)
+
+    async def get(self, intent_id: str) -> Intent:
+        """One intent.
+
+        Raises:
+            IntentNotFoundError: There is none.
+        """
+        return await self._store.transact(lambda db: _read(db, intent_id), reading=True)
+
+    async def of_key(self, key: str) -> list[Intent]:
+        """The intents of a key."""
+        return await self._select(_BY_KEY, ((await self.identity()).owner, key))
+
+    async def listing(self) -> list[Intent]:
+        """All intents, of earlier owners too, oldest first."""
+        return await self._select(_ALL, ())
+
+    async def due(self) -> list[Intent]:
+        """Our own intents that somebody should look at by now, whoever holds them."""
+        owner = (await self.identity()).owner
+        now = self._origin.clock.now().timestamp()
+        return await self._select(_BY_DUE, (owner, now))
+
+    async def with_instance(self, provider: str, instance_id: str) -> list[Intent]:
+        """The intents that have led to a machine."""
+        return await self._select(_BY_INSTANCE, (provider, instance_id))
+
+    async def record(self, intent: Intent) -> None:
+        """Write down an intent that was carried out already, such as for a machine that was found.
+
+        Raises:
+            ConflictError: There is one with that id or key.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            try:
+                _insert(db, intent)
+            except sqlite3.IntegrityError as exc:
+                raise ConflictError(f"intent {intent.id} is in the journal already") from exc
+
+        await self._store.transact(work)
+
+    async def drop(self, intent: Intent) -> None:
+        """Forget an intent for which nothing was ever sent."""
+        await self._store.transact(
+            lambda db: db.execute(
+                "DELETE FROM intent WHERE id = ? AND state = 'planned' AND version = ?",
+                (intent.id, intent.version),
+            )
+        )
+
+    async def change(
+        self, intent: Intent, state: IntentState | None = None, *, durable: bool = False, **changes: Any
+    ) -> Intent:
+        """The intent as changed; it must still be as it is given.
+
+        Raises:
+            ConflictError: Somebody else has changed it meanwhile.
+        """
+        if state is not None and state not in STEPS[intent.state]:
+            msg = f"an intent does not go from {intent.state.value} to {state.value}"
+            raise ValueError(msg)
+        after = attrs.evolve(
+            intent,
+            state=state or intent.state,
+            version=intent.version + 1,
+            updated_at=self._origin.clock.now(),
+            **changes,
+        )
+        await self._store.transact(lambda db: _write(db, after, intent.version), durable=durable)
+        return after
+
+    def quiet(self) -> dict[str, Any]:
+        """What to write down when from now on nothing more is sent for an intent."""
+        return {"quiet_after": self._origin.clock.monotonic(), "boot": self._origin.boot}
+
+    def later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something that must be finished although nobody may wait for it; ``aclose`` does."""
+        task = asyncio.create_task(work)
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        return task
+
+    def let_go(self, intent: Intent) -> None:
+        """This process does not work on the intent any more."""
+        self._active.discard(intent.id)
+
+    async def aclose(self) -> None:
+        """Finish what is being written and give the lock back."""
+        while self._pending:
+            await asyncio.gather(*self._pending, return_exceptions=True)
+        self._holders.leave()
+
+    async def _select(self, query: str, values: Sequence[object]) -> list[Intent]:
+        def work(db: sqlite3.Connection) -> list[Intent]:
+            return [_load(body) for (body,) in db.execute(query, values)]
+
+        found = await self._store.transact(work, reading=True)
+        return sorted(found, key=lambda intent: (intent.created_at, intent.key, intent.position))
+
+    def _identify(self, db: sqlite3.Connection) -> Identity:
+        folder = self._store.folder
+        kind = None if folder is None else network_file_system(folder.resolve())
+        if kind is not None:
+            raise _refused(
+                f"the state in {folder} lies on a network file system ({kind}), where locks cannot be relied on; "
+                "set state_dir to a folder on a local disk",
+                folder,
+            )
+        notes = dict(db.execute("SELECT key, value FROM note WHERE space = 'identity'").fetchall())
+        fresh = {
+            "owner": self._origin.ids()[:10].encode(),
+            "secret": "".join(self._origin.ids() for _ in range(4)).encode(),
+            "host": self._origin.host.encode(),
+        }
+        for name in fresh.keys() - notes.keys():
+            notes[name] = fresh[name]
+            at = self._origin.clock.now().timestamp()
+            db.execute("INSERT INTO note VALUES ('identity', ?, ?, ?)", (name, notes[name], at))
+        if notes["host"] != fresh["host"]:
+            raise _refused(
+                f"the journal in {folder} was written on another host; if it is to be used here, run "
+                "'purveyor intents claim', which gives it a new owner id",
+                folder,
+            )
+        return Identity(notes["owner"].decode(), notes["secret"])
+
+
+class Hold:
+    """One intent while this process works on it; leave it with ``release`` or as a context manager.
+
+    Attributes:
+        intent: As it is now.
+    """
+
+    def __init__(self, journal: Journal, intent: Intent) -> None:
+        self.intent = intent
+        self._journal = journal
+        self._writing = asyncio.Lock()
+        self._left = False
+
+    async def move(
+        self, state: IntentState | None = None, *, durable: bool = False, **changes: Any
+    ) -> Intent:
+        """Change the intent; carried to its end even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(self._journal.later(self._move(state, changes, durable=durable)))
+
+    async def written(self) -> None:
+        """Wait until nothing is being written any more."""
+        async with self._writing:
+            return
+
+    async def _move(self, state: IntentState | None, changes: Mapping[str, Any], *, durable: bool) -> Intent:
+        async with self._writing:
+            self.intent = await self._journal.change(self.intent, state, durable=durable, **changes)
+            return self.intent
+
+    def release(self) -> Awaitable[None]:
+        """Leave the intent to whoever comes next; one that was never sent is forgotten, one that was being sent is in doubt.
+
+        Returns at once; await the result to know that it is written.
+        """
+        return self._journal.later(self._release())
+
+    async def _release(self) -> None:
+        if self._left:
+            return
+        self._left = True
+        try:
+            async with self._writing:
+                await self._leave()
+        except (StateUnavailableError, ConflictError) as error:
+            _log.warning("intent %s could not be written: %s", self.intent.id, error.message)
+        finally:
+            self._journal.let_go(self.intent)
+
+    async def _leave(self) -> None:
+        if self.intent.state is IntentState.PLANNED:
+            await self._journal.drop(self.intent)
+        elif self.intent.state is IntentState.SENT:
+            self.intent = await self._journal.change(
+                self.intent, IntentState.UNKNOWN, holder="", **self._journal.quiet()
+            )
+        elif self.intent.holder:
+            self.intent = await self._journal.change(self.intent, holder="")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        released = self.release()
+        if not isinstance(error, asyncio.CancelledError):
+            await released
+
+
+def _insert(db: sqlite3.Connection, intent: Intent) -> None:
+    db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
+
+
+_ALL = "SELECT body FROM intent"
+_BY_KEY = f"{_ALL} WHERE owner = ? AND key = ?"
+_BY_DUE = f"{_ALL} WHERE owner = ? AND due <= ?"
+_BY_INSTANCE = f"{_ALL} WHERE provider = ? AND instance_id = ?"
+
+_COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
+
+
+def _row(intent: Intent) -> tuple[Any, ...]:
+    due = next_look(intent)
+    body = json.dumps(attrs.asdict(intent), default=_plain)
+    return (
+        intent.id,
+        intent.owner,
+        intent.key,
+        intent.position,
+        intent.state.value,
+        intent.provider,
+        intent.instance_id,
+        intent.version,
+        due.timestamp() if due else None,
+        body,
+    )
+
+
+def _write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
+    row = dict(zip(_COLUMNS, _row(intent), strict=True))
+    done = db.execute(
+        "UPDATE intent SET state = :state, provider = :provider, instance_id = :instance_id, version = :version, "
+        "due = :due, body = :body WHERE id = :id AND version = :before",
+        {**row, "before": before},
+    )
+    if done.rowcount != 1:
+        raise ConflictError(
+            f"intent {intent.id} was changed by another process meanwhile; nothing more is done about it here",
+            details={"intent": intent.id},
+        )
+
+
+def _read(db: sqlite3.Connection, intent_id: str) -> Intent:
+    row = db.execute("SELECT body FROM intent WHERE id = ?", (intent_id,)).fetchone()
+    if row is None:
+        raise IntentNotFoundError(
+            f"no intent {intent_id!r} is in the journal; 'purveyor intents list' shows all",
+            details={"intent": intent_id},
+        )
+    return _load(row[0])
+
+
+def _plain(value: object) -> str:
+    return (
+        str(value.value)
+        if isinstance(value, Enum)
+        else value.isoformat()
+        if isinstance(value, datetime)
+        else str(value)
+    )
+
+
+def _load(body: str) -> Intent:
+    fields = json.loads(body)
+    for name in ("created_at", "updated_at", "sent_at"):
+        fields[name] = _moment(fields[name])
+    fields["state"] = IntentState(fields["state"])
+    fields["discarded"] = tuple(fields["discarded"])
+    fields["doubts"] = tuple(
+        Doubt(one["provider"], datetime.fromisoformat(one["due"])) for one in fields["doubts"]
+    )
+    return Intent(**fields)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _refused(message: str, folder: object) -> StateUnavailableError:
+    return StateUnavailableError(message, field="state_dir", details={"state_dir": str(folder)})

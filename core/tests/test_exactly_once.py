@@ -1,0 +1,588 @@
+"""Keys, intents and doubts: one machine a wish, whatever is lost on the way."""
+
+import asyncio
+import os
+import sqlite3
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from purveyor import (
+    ConflictError,
+    FindingKind,
+    IntentNotFoundError,
+    IntentState,
+    PermissionDeniedError,
+    QuotaExceededError,
+    StateUnavailableError,
+    UncertainOutcomeError,
+    ValidationError,
+)
+from purveyor.state import journal as journal_module
+from purveyor.state.place import network_file_system
+from purveyor.state.store import Store
+from purveyor_testing.virtual import InlineExecutor
+
+from ._cloud import HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
+
+BLIND = Fault(kind="refused", error=lambda: PermissionDeniedError("no scope"))
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+async def only(client):
+    (intent,) = await client.list_intents()
+    return intent
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Makes stores over one folder, as several processes would have."""
+    return lambda: Store(tmp_path, InlineExecutor())
+
+
+class TestKeys:
+    @virtual
+    async def test_the_same_key_gives_the_same_machine(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            first = await client.provision(SPEC, key="k")
+        async with world.client(store=disk()) as client:
+            again = await client.provision(SPEC, key="k")
+        assert (again.instance.id, again.key) == (first.instance.id, "k")
+        assert again.attempts == ()
+        assert again.explanation is None
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_without_a_key_each_call_is_a_request_of_its_own(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            first, second = await client.provision(SPEC), await client.provision(SPEC)
+        assert first.key != second.key
+        assert len(cloud.machines) == 2
+
+    @virtual
+    async def test_the_same_key_for_another_request_names_what_differs(self, world):
+        world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC, key="k")
+            other = attrs.evolve(SPEC, name="other", user_data="secret canary", tags=("x-1",))
+            with pytest.raises(ConflictError) as caught:
+                await client.provision(other, key="k", count=2)
+        assert caught.value.field == "key"
+        assert caught.value.details["fields"] == ["count", "name", "tags", "user_data"]
+        assert world.bought == ["web"]
+
+    @virtual
+    async def test_what_is_asked_for_is_not_in_the_journal(self, world, tmp_path, disk):
+        world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, user_data="password: canary"), key="k")
+        for file in tmp_path.iterdir():
+            if file.is_file():
+                assert b"canary" not in file.read_bytes()
+
+    @pytest.mark.parametrize("key", ["", " k", "k ", "a\nb", "ü", "x" * 201])
+    def test_a_key_that_could_not_be_typed_again_is_refused(self, world, key):
+        @virtual
+        async def story():
+            world.add("a")
+            async with world.client() as client:
+                with pytest.raises(ValidationError, match="key"):
+                    await client.provision(SPEC, key=key)
+            assert world.bought == []
+
+        story()
+
+    @virtual
+    async def test_many_under_one_key_are_each_made_once(self, world, disk):
+        cloud = world.add("a")
+        cloud.fail("create_instance", None or Fault(), LOST_BEFORE)
+        async with world.client(store=disk()) as client:
+            made = await client.provision(SPEC, count=3, key="k", deadline=20)
+            assert len(made.instances) == 2
+        async with world.client(store=disk()) as client:
+            again = await client.provision(SPEC, count=3, key="k")
+        assert [one.name for one in again.instances] == ["web-1", "web-2", "web-3"]
+        assert len(cloud.machines) == 3
+
+    @virtual
+    async def test_two_processes_with_one_key_make_one_machine(self, world, disk):
+        cloud = world.add("a")
+        cloud.always["create_instance"] = Fault(seconds=20)
+        async with world.client(store=disk()) as one, world.client(store=disk()) as other:
+            first, second = await asyncio.gather(one.provision(SPEC, key="k"), other.provision(SPEC, key="k"))
+        assert first.instance.id == second.instance.id
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_two_tasks_with_one_key_make_one_machine(self, world):
+        cloud = world.add("a")
+        cloud.always["create_instance"] = Fault(seconds=20)
+        async with world.client() as client:
+            await asyncio.gather(*(client.provision(SPEC, key="k") for _ in range(5)))
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_one_that_another_process_does_not_finish_is_uncertain(self, world, disk):
+        world.add("a").always["create_instance"] = Fault(seconds=HANG)
+        async with world.client(store=disk()) as one, world.client(store=disk()) as other:
+            task = asyncio.create_task(one.provision(SPEC, key="k", deadline=1000))
+            await asyncio.sleep(1)
+            with pytest.raises(UncertainOutcomeError) as caught:
+                await other.provision(SPEC, key="k", deadline=10)
+            assert "another process" in str(caught.value)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @virtual
+    async def test_a_key_whose_machine_was_deleted_makes_no_other(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            made = await client.provision(SPEC, key="k")
+            await client.delete_instance(f"a/{made.instance.id}")
+            with pytest.raises(ConflictError, match="gone"):
+                await client.provision(SPEC, key="k")
+            intent = await only(client)
+        assert intent.state is IntentState.DELETED
+        assert cloud.unmarked == [f"pv-{intent.owner}-{intent.id}"]
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_a_machine_that_cannot_be_looked_at_is_told_as_it_is_remembered(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            first = await client.provision(SPEC, key="k")
+            cloud.always["get_instance"] = BLIND
+            again = await client.provision(SPEC, key="k")
+        assert (again.instance.provider, again.instance.id) == ("a", first.instance.id)
+        assert "cannot be looked at" in again.warnings[0]
+
+    @virtual
+    async def test_a_request_that_everybody_refused_may_be_asked_again(self, world):
+        world.add("a").fail("create_instance", refused(QuotaExceededError))
+        async with world.client() as client:
+            with pytest.raises(QuotaExceededError):
+                await client.provision(SPEC, key="k")
+            assert (await only(client)).state is IntentState.REFUSED
+            await asyncio.sleep(1000)  # so long the account counts as full
+            assert (await client.provision(SPEC, key="k")).complete
+
+    @virtual
+    async def test_a_request_that_nobody_could_serve_leaves_nothing_behind(self, world):
+        world.add("a", enabled=False)
+        world.add("b").plans = ()
+        async with world.client() as client:
+            with pytest.raises(Exception, match="no provider can serve"):
+                await client.provision(SPEC, key="k")
+            assert await client.list_intents() == []
+
+
+class TestDoubt:
+    @virtual
+    async def test_it_is_believed_to_be_absent_only_after_everything_may_have_shown(self, world):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_BEFORE)
+        async with world.client() as client:
+            made = await client.provision(SPEC)
+        assert made.complete
+        assert cloud.count("create_instance") == 2
+        first, second = [
+            time for what, time in zip(cloud.asked, cloud.times, strict=True) if "create" in what
+        ]
+        assert second - first >= 90  # 60 to come into effect, 30 to come into view
+
+    @virtual
+    async def test_a_row_that_cannot_be_read_could_be_the_machine(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_BEFORE)
+            cloud.unreadable = 1
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC)
+        assert cloud.count("create_instance") == 2
+
+    @virtual
+    async def test_a_machine_with_another_mark_is_not_taken_for_ours(self, world):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_BEFORE)
+        async with world.client() as client:
+            task = asyncio.create_task(client.provision(SPEC))
+            await asyncio.sleep(5)
+            intent = await only(client)
+            strange = cloud.machine("x", "web", tags=(f"pv-somebody00-{intent.id}",))
+            cloud.machines["x"] = strange
+            made = await task
+        assert made.instance.id != "x"
+        assert "x" in cloud.machines
+
+    @virtual
+    async def test_a_cancelled_call_leaves_a_doubt_that_the_key_settles(self, world, disk):
+        cloud = world.add("a")
+        cloud.fail("create_instance", Fault(kind="lost_after", seconds=5))
+        async with world.client(store=disk()) as client:
+            task = asyncio.create_task(client.provision(SPEC, key="k"))
+            await asyncio.sleep(1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert now() < 2
+        async with world.client(store=disk()) as client:
+            assert (await only(client)).state is IntentState.UNKNOWN
+            cloud.machines["late"] = cloud.machine(
+                "late", "web", tags=(f"pv-{(await only(client)).owner}-{(await only(client)).id}",)
+            )
+            made = await client.provision(SPEC, key="k")
+        assert made.instance.id == "late"
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_a_long_lived_client_settles_what_is_open_by_itself(self, world, disk):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_AFTER)
+        cloud.hides_new = True
+        async with world.client(store=disk(), health_interval=3600) as client:
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC, deadline=20)
+            ((_, mark),) = cloud.created
+            cloud.machines["found"] = cloud.machine("found", "web", tags=(mark,))
+            await asyncio.sleep(60)
+            intent = await only(client)
+        assert (intent.state, intent.instance_id) == (IntentState.ADOPTED, "found")
+
+    @virtual
+    async def test_of_two_machines_with_one_mark_the_older_is_kept(self, world):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_AFTER)
+        cloud.hides_new = True
+        async with world.client() as client:
+            task = asyncio.create_task(client.provision(SPEC))
+            await asyncio.sleep(5)
+            ((_, mark),) = cloud.created
+            for bare in ("10", "9"):
+                cloud.machines[bare] = cloud.machine(bare, "web", tags=(mark,))
+            made = await task
+        assert made.instance.id == "9"
+        assert list(cloud.machines) == ["9"]
+
+    @virtual
+    async def test_what_arrives_after_the_doubt_was_over_is_deleted(self, world, disk):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_BEFORE)
+        async with world.client(store=disk()) as client:
+            made = await client.provision(SPEC, key="k")
+            intent = await only(client)
+            (doubt,) = intent.doubts
+            cloud.machines["late"] = cloud.machine("late", "web", tags=(f"pv-{intent.owner}-{intent.id}",))
+            await asyncio.sleep(300)
+            assert doubt.due < client._around.clock.now()
+            await client.provision(attrs.evolve(SPEC, name="other"))
+        assert "late" not in cloud.machines
+        assert made.instance.id in cloud.machines
+
+    @virtual
+    async def test_marks_that_cannot_be_looked_for_are_no_place_to_buy(self, world):
+        blind, other = world.add("a", priority=1), world.add("b", priority=2)
+        blind.always["find_by_mark"] = BLIND
+        async with world.client(selection_policy="priority") as client:
+            made = await client.provision(SPEC)
+        assert made.instance.provider == "b"
+        assert blind.count("create_instance") == 0
+        assert other.count("find_by_mark") == 1
+
+    @virtual
+    async def test_with_unique_names_the_request_is_sent_again_at_once(self, world):
+        cloud = world.add("a", type="named")
+        cloud.fail("create_instance", LOST_BEFORE)
+        async with world.client() as client:
+            made = await client.provision(SPEC)
+        assert (made.instance.id, cloud.count("create_instance")) == ("a-0", 2)
+        assert now() < 5
+
+    @virtual
+    async def test_with_unique_names_a_refused_second_request_finds_the_first(self, world):
+        cloud = world.add("a", type="named")
+        cloud.fail("create_instance", LOST_AFTER)
+        async with world.client() as client:
+            made = await client.provision(SPEC)
+        assert (made.instance.id, world.bought) == ("a-0", ["web"])
+
+    @virtual
+    async def test_a_name_that_is_taken_is_the_callers_conflict(self, world):
+        cloud = world.add("a", type="named")
+        cloud.machines["x"] = cloud.machine("x", "web")
+        async with world.client() as client:
+            with pytest.raises(ConflictError):
+                await client.provision(SPEC)
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_with_tokens_the_same_request_gives_the_same_machine(self, world):
+        cloud = world.add("a", type="token")
+        cloud.fail("create_instance", LOST_AFTER)
+        async with world.client() as client:
+            made = await client.provision(SPEC)
+        assert (made.instance.id, world.bought) == ("a-0", ["web"])
+        assert now() < 5
+
+
+class TestByHand:
+    @virtual
+    async def test_a_doubt_is_resolved_when_the_provider_answers_again(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_AFTER)
+            cloud.always["find_by_mark"] = NOT_SENT
+            with pytest.raises(UncertainOutcomeError) as caught:
+                await client.provision(SPEC)
+            cloud.always.clear()
+            found = await client.resolve_intent(caught.value.details["intent"])
+        assert (found.state, found.instance_id) == (IntentState.ADOPTED, "a-1")
+
+    @virtual
+    async def test_what_was_given_up_frees_its_key_and_is_deleted_when_it_comes(self, world):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_AFTER)
+        cloud.hides_new = True
+        async with world.client() as client:
+            with pytest.raises(UncertainOutcomeError) as caught:
+                await client.provision(SPEC, key="k", deadline=20)
+            first = caught.value.details["intent"]
+            given_up = await client.resolve_intent(first, tombstone=True)
+            assert given_up.state is IntentState.TOMBSTONED
+            cloud.hides_new = False
+            made = await client.provision(SPEC, key="k")
+            late_mark = cloud.created[0][1]
+            cloud.machines["late"] = cloud.machine("late", "web", tags=(late_mark,))
+            await asyncio.sleep(600)
+            assert (await client.resolve_intent(first)).state is IntentState.REAPED
+        assert list(cloud.machines) == [made.instance.id]
+        assert cloud.unmarked == [late_mark]
+
+    @virtual
+    async def test_what_is_not_in_doubt_cannot_be_given_up(self, world):
+        world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC)
+            with pytest.raises(ConflictError, match="not in doubt"):
+                await client.resolve_intent((await only(client)).id, tombstone=True)
+            with pytest.raises(IntentNotFoundError):
+                await client.resolve_intent("nosuchintent")
+
+
+class TestReconciling:
+    @virtual
+    async def test_machines_that_no_intent_knows_are_orphans_with_their_price(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC)
+            owner = (await only(client)).owner
+            cloud.machines["x"] = cloud.machine("x", "lost", plan="s-1", tags=(f"pv-{owner}-{'z' * 16}",))
+            cloud.machines["y"] = cloud.machine("y", "not-ours", tags=(f"pv-somebody00-{'z' * 16}",))
+            cloud.machines["z"] = cloud.machine("z", "by-hand")
+            result = await client.reconcile()
+            (found,) = result.findings
+            assert (found.kind, found.instance.id, found.action) == (FindingKind.ORPHAN, "x", "")
+            assert found.instance.price_per_hour is not None
+            assert result.complete
+            await client.reconcile(apply=True)
+            assert (await client.reconcile()).findings == ()
+        assert cloud.machines.keys() >= {"x", "y", "z"}
+
+    @virtual
+    async def test_only_listed_old_orphans_of_ours_are_deleted(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC)
+            owner, today = (await only(client)).owner, client._around.clock.now()
+            for bare, age, whose in (("old", 2, owner), ("new", 0, owner), ("other", 2, "somebody00")):
+                cloud.machines[bare] = cloud.machine(
+                    bare,
+                    bare,
+                    tags=(f"pv-{whose}-{bare:z<16}",),
+                    created_at=today - timedelta(hours=age),
+                )
+            for wrong in ("a/new", "a/other", "a/nothing", "a/a-0"):
+                with pytest.raises(ValidationError) as caught:
+                    await client.reconcile(delete_orphans=["a/old", wrong])
+                assert caught.value.field == "delete_orphans"
+            assert "old" in cloud.machines
+            result = await client.reconcile(delete_orphans=["a/old"])
+        assert [one.action for one in result.findings if one.id == "old"] == ["deleted"]
+        assert cloud.machines.keys() == {"a-0", "new", "other"}
+
+    @virtual
+    async def test_a_machine_that_vanished_is_noted(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC, key="k")
+            cloud.machines.clear()
+            assert (await client.reconcile()).findings == ()  # it may not be listed yet
+            await asyncio.sleep(60)
+            (found,) = (await client.reconcile(apply=True)).findings
+            assert (found.kind, found.action) == (FindingKind.VANISHED, "noted as deleted")
+            assert (await only(client)).state is IntentState.DELETED
+
+    @virtual
+    async def test_a_provider_that_does_not_answer_makes_nothing_vanish(self, world):
+        cloud = world.add("a")
+        async with world.client() as client:
+            await client.provision(SPEC)
+            await client.list_instances().collect()
+            cloud.always["list_instances"] = NOT_SENT
+            await asyncio.sleep(3600)
+            result = await client.reconcile(apply=True)
+        assert (result.findings, list(result.failures), result.complete) == ((), ["a"], False)
+
+    @virtual
+    async def test_two_names_for_one_account_see_each_machine_once(self, world):
+        one, other = world.add("a", priority=1), world.add("b", priority=2)
+        other.machines = one.machines
+        async with world.client(selection_policy="priority") as client:
+            await client.provision(SPEC)
+            await asyncio.sleep(60)
+            assert (await client.reconcile()).findings == ()
+
+
+class TestJournals:
+    @virtual
+    async def test_one_from_another_host_is_refused_until_it_is_claimed(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(SPEC, key="k")
+            before = (await only(client)).owner
+        async with world.client(store=disk(), host="elsewhere") as client:
+            with pytest.raises(StateUnavailableError, match="intents claim"):
+                await client.provision(SPEC, key="k")
+            assert cloud.count("create_instance") == 1
+            assert await client.list_intents()
+            after = await client.claim_journal()
+            assert after != before
+            (found,) = (await client.reconcile(owner=before, adopt=True)).findings
+            assert (found.kind, found.action) == (FindingKind.FOREIGN, "adopted")
+            await asyncio.sleep(60)
+            assert (await client.reconcile()).findings == ()
+            await client.provision(attrs.evolve(SPEC, name="other"), key="k")
+
+    @virtual
+    async def test_after_a_reboot_the_waiting_begins_anew(self, world, disk):
+        """Seconds of one run say nothing in the next, and the time of day may have been set."""
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_BEFORE)
+        async with world.client(store=disk(), boot="one") as client:
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC, key="k", deadline=20)
+        await asyncio.sleep(1000)
+        again = now()
+        async with world.client(store=disk(), boot="two") as client:
+            await client.provision(SPEC, key="k")
+        assert now() - again >= 90
+        assert len(cloud.machines) == 1
+
+    @virtual
+    async def test_without_a_reboot_what_has_passed_counts(self, world, disk):
+        world.add("a").fail("create_instance", LOST_BEFORE)
+        async with world.client(store=disk(), boot="one") as client:
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC, key="k", deadline=20)
+        await asyncio.sleep(1000)
+        again = now()
+        async with world.client(store=disk(), boot="one") as client:
+            await client.provision(SPEC, key="k")
+        assert now() - again < 5
+
+    @virtual
+    async def test_one_that_cannot_be_written_buys_nothing_and_reading_goes_on(self, world, tmp_path):
+        cloud = world.add("a")
+        cloud.hold(1)
+        (tmp_path / "state.sqlite3").mkdir()  # in the way
+        async with world.client(store=Store(tmp_path, InlineExecutor())) as client:
+            with pytest.raises(StateUnavailableError, match="state_dir"):
+                await client.provision(SPEC)
+            assert len((await client.list_instances().collect()).items) == 1
+        assert cloud.count("create_instance") == 0
+
+    @virtual
+    async def test_a_machine_that_could_not_be_noted_is_returned_with_a_warning(
+        self, world, disk, monkeypatch
+    ):
+        cloud = world.add("a")
+        write = journal_module._write
+
+        def full(db, intent, before):
+            if intent.state is not IntentState.SENT:
+                raise sqlite3.OperationalError("database or disk is full")
+            write(db, intent, before)
+
+        monkeypatch.setattr(journal_module, "_write", full)
+        async with world.client(store=disk()) as client:
+            made = await client.provision(SPEC, key="k")
+            assert "could not be written" in made.warnings[0]
+        monkeypatch.undo()
+        async with world.client(store=disk()) as client:
+            again = await client.provision(SPEC, key="k")
+        assert again.instance.id == made.instance.id
+        assert cloud.count("create_instance") == 1
+
+    def test_network_file_systems_are_known_by_their_mounts(self, tmp_path):
+        mounts = tmp_path / "mounts"
+        mounts.write_text(
+            "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+            "30 22 0:40 / /home rw - nfs4 server:/home rw\n"
+            "31 30 0:41 / /home/local\\040disk rw - xfs /dev/sdb rw\n"
+            "32 22 0:42 / /remote rw - fuse.sshfs me@there:/ rw\n"
+        )
+        kinds = {
+            "/var/lib": None,
+            "/home/me/state": "nfs4",
+            "/home/local disk/state": None,
+            "/remote/x": "fuse.sshfs",
+        }
+        for folder, kind in kinds.items():
+            assert network_file_system(type(tmp_path)(folder), mounts) == kind
+        assert network_file_system(tmp_path, tmp_path / "none") is None
+
+    @virtual
+    async def test_one_on_a_network_file_system_is_refused_with_the_way_out(self, world, disk, monkeypatch):
+        world.add("a")
+        monkeypatch.setattr(journal_module, "network_file_system", lambda _: "nfs4")
+        async with world.client(store=disk()) as client:
+            with pytest.raises(StateUnavailableError, match=r"nfs4.*local disk"):
+                await client.provision(SPEC)
+        assert world.bought == []
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_read_only_folder(self, world, tmp_path):
+        @virtual
+        async def story():
+            world.add("a")
+            tmp_path.chmod(0o500)
+            async with world.client(store=Store(tmp_path, InlineExecutor())) as client:
+                with pytest.raises(StateUnavailableError):
+                    await client.provision(SPEC)
+            assert world.bought == []
+
+        story()
+
+
+class TestClosing:
+    @virtual
+    async def test_what_is_under_way_gets_a_grace_and_is_noted_then(self, world, disk):
+        world.add("a").always["create_instance"] = Fault(seconds=HANG)
+        client = world.client(store=disk())
+        task = asyncio.create_task(client.provision(SPEC, key="k"))
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(1)
+        with pytest.raises(StateUnavailableError, match="closed"):
+            await client.provision(SPEC)
+        await closing
+        assert task.cancelled()
+        async with world.client(store=disk()) as client:
+            assert (await only(client)).state is IntentState.UNKNOWN
