@@ -1,4 +1,4 @@
-"""The toolkit that HTTP plugins share: a client bound to one origin, its answers and errors, paging, rows, bodies."""
+"""The toolkit that HTTP plugins share: a client bound to one origin, its answers and errors, replicas, paging, rows, bodies."""
 
 from purveyor.policy.limits import retry_after
 from purveyor.wire.address import link_params, numbered_path, path, unsendable
@@ -6,6 +6,7 @@ from purveyor.wire.bodies import Deed, checked_extra, extra_texts, flag, machine
 from purveyor.wire.client import BasicAuth, BearerAuth, Client, Signer, Unsigned
 from purveyor.wire.failures import AlreadySoError, content_if_so, kind_of, one_line
 from purveyor.wire.paging import Fetched, by_cursor, by_page
+from purveyor.wire.replicas import Replicas
 from purveyor.wire.response import Response
 from purveyor.wire.rows import (
     Row,
@@ -29,6 +30,7 @@ __all__ = [
     "Client",
     "Deed",
     "Fetched",
+    "Replicas",
     "Response",
     "Row",
     "RowReader",

@@ -10,9 +10,8 @@ from typing import TypeVar
 import attrs
 
 from purveyor.plugin import Call, Labels, MetricSeries, Outcome, Point, ValidationError
-from purveyor.wire import Response, path
+from purveyor.wire import Replicas, Response, path
 from purveyor_prometheus._decoding import Answer, Metadata, Target, Targets, decoded, result
-from purveyor_prometheus._replicas import Replicas
 
 __all__ = ["MAX_POINTS", "Api"]
 

@@ -10,15 +10,14 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from purveyor.plugin import Call, ConfigurationError, Context, PurveyorError, SecretRef
-from purveyor.wire import BasicAuth, BearerAuth, Client
+from purveyor.wire import BasicAuth, BearerAuth, Client, Replicas
 from purveyor_prometheus._api import Api
 from purveyor_prometheus._config import SourceSettings
 from purveyor_prometheus._decoding import Answer
 from purveyor_prometheus._endpoint import Endpoint, hurried, where
-from purveyor_prometheus._errors import naming, translate
+from purveyor_prometheus._errors import naming, of_the_request, translate
 from purveyor_prometheus._exposition import ACCEPT
 from purveyor_prometheus._mapping import Places
-from purveyor_prometheus._replicas import Replicas
 
 __all__ = ["Answer", "Api", "Endpoint", "Places", "Sources", "as_they_come", "naming", "open_sources"]
 
@@ -132,7 +131,7 @@ async def _api(addresses: list[str], settings: SourceSettings, ctx: Context) -> 
         )
         for address in dict.fromkeys(addresses)
     ]
-    return Api(Replicas(clients, ctx.clock))
+    return Api(Replicas(clients, ctx.clock, of_the_request=of_the_request, naming=naming))
 
 
 async def _target_clients(settings: SourceSettings, ctx: Context) -> dict[str, Client]:

@@ -13,11 +13,10 @@ from typing import TypeVar
 import msgspec
 
 from purveyor.plugin import Call
-from purveyor.wire import Fetched, Response, Row, Walk, by_cursor, only, path, unique
+from purveyor.wire import Fetched, Replicas, Response, Row, Walk, by_cursor, only, path, unique
 from purveyor_virtengine import _rows as rows
 from purveyor_virtengine._decoding import read_list, read_one
 from purveyor_virtengine._errors import NoRestError
-from purveyor_virtengine._nodes import Nodes
 
 __all__ = ["CLOSED", "OPEN", "Chain"]
 
@@ -55,7 +54,7 @@ class Chain:
         chain_id: Name of the chain; a node of another one is no answer.
     """
 
-    def __init__(self, nodes: Nodes, chain_id: str) -> None:
+    def __init__(self, nodes: Replicas, chain_id: str) -> None:
         self._nodes = nodes
         self._chain_id = chain_id
         self._working: dict[str, str] = {}
@@ -107,7 +106,7 @@ class Chain:
         """Close all connections; may be called twice."""
         await self._nodes.aclose()
 
-    def _header(self, response: Response) -> rows.Header:
+    def _header(self, response: Response, _: str) -> rows.Header:
         header = read_one(response, rows.BlockAnswer)[0].block.header
         if header.chain_id != self._chain_id:
             told = f"it is a node of {header.chain_id!r:.60}, not of {self._chain_id} (chain_id)"
@@ -137,7 +136,9 @@ class Chain:
         failed: NoRestError | None = None
         for route in sorted(ROUTES[kind], key=lambda one: one != self._working.get(kind)):
             try:
-                found = await self._nodes.get(call, route + below, params, read, operation=operation)
+                found = await self._nodes.get(
+                    call, route + below, params, lambda response, _: read(response), operation=operation
+                )
             except NoRestError as error:
                 failed = failed or error
             else:

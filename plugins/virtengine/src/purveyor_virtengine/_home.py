@@ -5,14 +5,13 @@ from __future__ import annotations
 import attrs
 
 from purveyor.plugin import ConfigurationError, Context, MissingCredentialsError
-from purveyor.wire import BearerAuth, Client, Signer
+from purveyor.wire import BearerAuth, Client, Replicas, Signer
 from purveyor_virtengine._blocks import Stopwatch
 from purveyor_virtengine._chain import Chain
 from purveyor_virtengine._config import BASE_URL, Settings
-from purveyor_virtengine._errors import translate_chain
+from purveyor_virtengine._errors import NoRestError, of_the_request, translate_chain
 from purveyor_virtengine._keys import Key, RemoteKey, from_hex, from_mnemonic, load_sign, public_bytes
 from purveyor_virtengine._leases import Leases
-from purveyor_virtengine._nodes import Nodes
 from purveyor_virtengine._wallet import HmacSigner, WalletSigner
 
 __all__ = ["Found", "Home", "make_home"]
@@ -83,7 +82,14 @@ async def make_home(settings: Settings, ctx: Context) -> Home:
     Raises:
         ConfigurationError: The settings do not fit together, or an address or a key is none.
     """
-    chain = Chain(Nodes(await _clients(settings, ctx), ctx.clock), settings.chain_id)
+    nodes = Replicas(
+        await _clients(settings, ctx),
+        ctx.clock,
+        of_the_request=of_the_request,
+        least=NoRestError,
+        called="nodes",
+    )
+    chain = Chain(nodes, settings.chain_id)
     signer = await _signer(settings, ctx)
     owner = settings.owner or (signer.principal if signer else None)
     return Home(

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from purveyor.plugin import Call, CallTimeoutError, Clock, PurveyorError
-from purveyor.wire import Client, Response
-from purveyor_prometheus._errors import naming, of_the_request
+from purveyor.model.errors import CallTimeoutError, PurveyorError
+from purveyor.spi.call import Call, Clock
+from purveyor.wire.client import Client
+from purveyor.wire.response import Response
 
 __all__ = ["Replicas"]
 
@@ -17,16 +18,31 @@ T = TypeVar("T")
 
 
 class Replicas:
-    """Equal servers. Reads start at the one that answered last, so that a dead one costs its time-out once.
+    """Equal servers of one provider. Reads start at the one that answered last, so that a dead one costs its time-out once.
 
     Args:
-        clients: Address and client of each, in the order of preference.
+        clients: Address and client of each, in the order of preference; the address is the operation group too.
         clock: Time.
+        of_the_request: Whether an equal server would say the same, so that nobody else is asked.
+        naming: Writes into an error which address it is about; by default nothing is written.
+        least: Errors that say least; one of these is raised only if there are no others.
+        called: What the reasons are called in the details of an error.
     """
 
-    def __init__(self, clients: Sequence[tuple[str, Client]], clock: Clock) -> None:
+    def __init__(
+        self,
+        clients: Sequence[tuple[str, Client]],
+        clock: Clock,
+        *,
+        of_the_request: Callable[[PurveyorError], bool],
+        naming: Callable[[PurveyorError, str], object] = lambda *_: None,
+        least: type[PurveyorError] | None = None,
+        called: str = "replicas",
+    ) -> None:
         self._clients = tuple(clients)
         self._clock = clock
+        self._of_the_request, self._naming = of_the_request, naming
+        self._least, self._called = least, called
         self._first = 0
 
     async def get(
@@ -48,7 +64,7 @@ class Replicas:
             operation: What is being done, for errors.
 
         Raises:
-            PurveyorError: None did; it is about the first one, and ``details["replicas"]`` says the others' reasons.
+            PurveyorError: None did; it is the first one's that says enough, and its ``details`` hold each one's reason.
         """
         failed: dict[str, PurveyorError] = {}
         count = len(self._clients)
@@ -59,15 +75,22 @@ class Replicas:
                 asked = client.request(call, "GET", path, operation=operation, group=address, params=params)
                 found = read(await self._in_time(asked, call, left), address)
             except PurveyorError as error:
-                failed[address] = naming(error, address)
-                if of_the_request(error):
+                self._naming(error, address)
+                failed[address] = error
+                if self._of_the_request(error):
                     raise
             else:
                 self._first = index
                 return found
-        first = next(iter(failed.values()))
-        first.details["replicas"] = {address: one.message for address, one in failed.items()}
-        raise first
+        raise self._worst(failed)
+
+    def _worst(self, failed: Mapping[str, PurveyorError]) -> PurveyorError:
+        told = [
+            error for error in failed.values() if self._least is None or not isinstance(error, self._least)
+        ]
+        worst = next(iter(told or failed.values()))
+        worst.details[self._called] = {address: one.message for address, one in failed.items()}
+        return worst
 
     async def _in_time(self, asked: Awaitable[Response], call: Call, left: int) -> Response:
         """One try, within its share of the time that is left, so that one that hangs leaves time for the others."""
