@@ -19,10 +19,13 @@ MAY_IMPORT = {
     "engine": {"model", "spi", "policy", "state"},
     "plugin": {"model", "spi"},
     "config": {"model", "spi", "policy", "state", "engine"},
-    "_deployed": {"model", "spi", "engine"},
+    "_door": {"model", "engine"},
+    "_viewed": {"model", "spi", "engine", "_door"},
+    "_intended": {"model", "state", "engine", "_door", "_viewed"},
+    "_deployed": {"model", "spi", "engine", "_door"},
     "_blocking": {"model", "spi", "engine"},
-    "client": {"model", "spi", "policy", "state", "engine", "config", "_deployed"},
-    "sync": {"model", "spi", "policy", "state", "engine", "config", "client", "_blocking", "_deployed"},
+    "client": {"model", "spi", "policy", "state", "engine", "config", "_door", "_intended", "_deployed"},
+    "sync": {"model", "spi", "policy", "state", "engine", "config", "client", "_blocking", "_door"},
 }
 OUTSIDE = {"aiohttp", "cattrs", "httpx", "msgspec", "pluggy", "platformdirs", "sqlite3", "stamina", "yaml"}
 MAY_USE = {

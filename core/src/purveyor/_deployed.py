@@ -1,4 +1,4 @@
-"""What the async door offers for deployments; the client is made of this and of what is in ``client.py``."""
+"""What the async door offers for deployments; the client is made of such parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
+from purveyor._door import PROVISION_SECONDS, READ_SECONDS, Door, check_period
 from purveyor.engine.deployments import Workloads
-from purveyor.engine.registry import Surroundings
 from purveyor.engine.views import ViewStream
 from purveyor.model.deployment import (
     Deployment,
@@ -17,7 +17,6 @@ from purveyor.model.deployment import (
     Operation,
     ProviderFacts,
 )
-from purveyor.model.errors import ValidationError
 from purveyor.model.metrics import ResourceMetrics
 from purveyor.spi.deployments import (
     DeploymentActionRequest,
@@ -28,30 +27,13 @@ from purveyor.spi.deployments import (
     ShellRequest,
 )
 
-__all__ = ["PROVISION_SECONDS", "READ_SECONDS", "Deployed", "check_period"]
-
-READ_SECONDS = 60.0
-"""Default deadline of everything that only looks."""
-PROVISION_SECONDS = 300.0
-"""Default deadline of everything that makes or changes machines."""
+__all__ = ["Deployed"]
 
 
-def check_period(start: datetime, end: datetime) -> None:
-    """Refuse a period that is none."""
-    if start.tzinfo is None or end.tzinfo is None or start >= end:
-        raise ValidationError(
-            "start and end must have time zones, and start must be before end", field="start"
-        )
-
-
-class Deployed:
+class Deployed(Door):
     """The part of the client that is about deployments."""
 
-    _around: Surroundings
     _workloads: Workloads
-
-    def _deadline(self, seconds: float) -> float:
-        return self._around.clock.monotonic() + seconds
 
     def list_deployments(
         self,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import attrs
 
-from purveyor._deployed import PROVISION_SECONDS, READ_SECONDS, Deployed, check_period
+from purveyor._deployed import Deployed
+from purveyor._door import PROVISION_SECONDS, READ_SECONDS
+from purveyor._intended import Intended
 from purveyor.config import Configuration, find_file, load_configuration, read_file
 from purveyor.engine.catalogue import CachedCatalogue, CatalogueCache
 from purveyor.engine.choosing import Chooser, Defaults, Wish
@@ -23,29 +23,22 @@ from purveyor.engine.deployments import Workloads
 from purveyor.engine.discovery import Directory
 from purveyor.engine.guards import GuardBook
 from purveyor.engine.intents import Intents
-from purveyor.engine.listing import listing
 from purveyor.engine.machines import Machines
 from purveyor.engine.plugins import PluginHost, PluginInfo
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.provisioning import Provisioner
-from purveyor.engine.reconciling import Order, Reconciler
-from purveyor.engine.registry import Asked, Member, Surroundings
+from purveyor.engine.reconciling import Reconciler
+from purveyor.engine.registry import Member, Surroundings
 from purveyor.engine.settling import Settler
 from purveyor.engine.spending import SpendingGuard
-from purveyor.engine.views import Memory, Show, Source, ViewStream
+from purveyor.engine.views import Memory
 from purveyor.engine.writes import Writes
-from purveyor.model.account import Balance, CostReport, CredentialReport, Invoice
-from purveyor.model.catalog import App, CatalogKind, Image, Plan, Region
-from purveyor.model.errors import PurveyorError
 from purveyor.model.instance import Action, Instance, InstanceSpec
-from purveyor.model.intent import Intent, Reconciliation
-from purveyor.model.metrics import ResourceKind, ResourceMetrics
 from purveyor.model.selection import Explanation, Provisioned
-from purveyor.model.views import Health, Page, ProviderHealth, ProviderInfo
+from purveyor.model.views import ProviderInfo
 from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
 from purveyor.spi.events import Observer
-from purveyor.spi.facets import CostRequest, MetricsRequest
 from purveyor.state.holders import Holders
 from purveyor.state.journal import Journal, Origin
 from purveyor.state.place import this_boot, this_host
@@ -57,8 +50,6 @@ T = TypeVar("T")
 
 DISCOVERY_SECONDS = 300.0
 """Age at which discovered providers are looked for anew."""
-TEND_SECONDS = 10.0
-"""How long a call that changes something looks after what earlier ones have left."""
 HEALTH_SECONDS = 60.0
 """Between two health checks of every provider while a client is open."""
 
@@ -76,7 +67,7 @@ def _surroundings() -> Surroundings:
     )
 
 
-class MultiProviderClient(Deployed):
+class MultiProviderClient(Intended, Deployed):
     """One client over all configured providers.
 
     Use it as an async context manager. Times that it takes (``deadline``) are seconds from the call. Every method may
@@ -236,95 +227,7 @@ class MultiProviderClient(Deployed):
                 return info
         return self._registry.get(name).info
 
-    def discover(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[ProviderInfo]:
-        """Look now whom the configured providers can find; they are in ``providers()`` from then on."""
-
-        async def source(member: Member, show: Show[ProviderInfo]) -> None:
-            await self._registry.search(member, deadline)
-            found = tuple(one.info for one in self._registry.below(member.name))
-            show(Page(found, self._registry.unreadable(member.name)))
-
-        def asked() -> Asked:
-            wanted = self._registry.searchers
-            return Asked(wanted if providers is None else self._registry.offering("discovery", providers))
-
-        return ViewStream(asked, source, self._around.clock.now)
-
-    def check_health(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[ProviderHealth]:
-        """Ask every provider whether it answers; one that does not is an item, not a failure."""
-
-        async def source(member: Member, show: Show[ProviderHealth]) -> None:
-            trouble: PurveyorError | None = None
-            try:
-                await self._probe(member, deadline)
-            except PurveyorError as error:
-                trouble = error
-            found = member.gate.report()
-            online = found.health is Health.ONLINE
-            show(Page((found if online or found.error else attrs.evolve(found, error=trouble),)))
-
-        return self._stream(None, providers, deadline, source)
-
-    def validate_credentials(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[CredentialReport]:
-        """Ask every provider whom the credentials belong to and what they allow."""
-
-        async def work(member: Member, call: Call) -> CredentialReport:
-            return await (await member.credentials()).validate_credentials(call)
-
-        return self._each("credentials", "validate_credentials", work, providers, deadline)
-
-    # Catalogues
-
-    def list_plans(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[Plan]:
-        """What can be bought, with prices; remembered for an hour."""
-        return self._catalogue(CatalogKind.PLANS, providers, deadline)
-
-    def list_images(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[Image]:
-        """What machines can start from; remembered for an hour."""
-        return self._catalogue(CatalogKind.IMAGES, providers, deadline)
-
-    def list_regions(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[Region]:
-        """Where machines can run; remembered for an hour."""
-        return self._catalogue(CatalogKind.REGIONS, providers, deadline)
-
-    def list_apps(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[App]:
-        """Marketplace apps; remembered for six hours."""
-        return self._catalogue(CatalogKind.APPS, providers, deadline)
-
-    async def cached_catalogues(self) -> list[CachedCatalogue]:
-        """Which catalogues are remembered at present."""
-        return await self._cache.listing()
-
-    async def clear_cache(self, kind: CatalogKind | None = None, provider: str | None = None) -> int:
-        """Forget catalogues: all, one kind, one provider's, or both; returns how many."""
-        return await self._cache.clear(kind, provider)
-
     # Machines
-
-    def list_instances(
-        self,
-        providers: Iterable[str] | None = None,
-        *,
-        tag: str | None = None,
-        deadline: float = READ_SECONDS,
-    ) -> ViewStream[Instance]:
-        """Every machine everywhere, as the answers arrive; ``deadline`` is for each provider."""
-        source, memory = self._machines.source(tag, deadline), self._seen if tag is None else None
-        return self._stream("compute", providers, deadline, source, memory)
 
     async def get_instance(self, instance_id: str, *, deadline: float = READ_SECONDS) -> Instance:
         """One machine, by ``provider/id``, or by its bare id where only one provider has it.
@@ -463,136 +366,6 @@ class MultiProviderClient(Deployed):
                 await self.check_limits(plan, count, deadline=deadline)
             return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until)
 
-    # Intents
-
-    async def list_intents(self) -> list[Intent]:
-        """Every intent of the journal, oldest first."""
-        return await self._journal.listing()
-
-    async def get_intent(self, intent_id: str) -> Intent:
-        """One intent.
-
-        Raises:
-            IntentNotFoundError: There is none.
-        """
-        return await self._journal.get(intent_id)
-
-    async def resolve_intent(
-        self, intent_id: str, *, tombstone: bool = False, deadline: float = PROVISION_SECONDS
-    ) -> Intent:
-        """Find out what an intent has led to, or give it up; returns it as it is then.
-
-        Args:
-            intent_id: The intent.
-            tombstone: Give it up: its key is free for another machine, and its own is deleted should it turn up.
-            deadline: Seconds for all of it.
-
-        Raises:
-            IntentNotFoundError: There is none.
-            ConflictError: A running process works on it, or it is not in doubt and cannot be given up.
-            UncertainOutcomeError: It is still not known by the deadline.
-        """
-        with self._change():
-            return await self._intents.resolve(
-                intent_id, tombstone=tombstone, deadline=self._deadline(deadline)
-            )
-
-    async def claim_journal(self) -> str:
-        """Make a journal that was found on another host this host's own; returns its new owner id.
-
-        Machines of the old owner are left alone until ``reconcile(owner=…, adopt=True)`` takes them over.
-        """
-        return (await self._journal.claim()).owner
-
-    async def reconcile(
-        self,
-        *,
-        apply: bool = False,
-        delete_orphans: Iterable[str] = (),
-        min_age: timedelta = timedelta(hours=1),
-        owner: str | None = None,
-        adopt: bool = False,
-        deadline: float = PROVISION_SECONDS,
-    ) -> Reconciliation:
-        """Compare the journal with the clouds; changes nothing unless told to.
-
-        Args:
-            apply: Adopt machines of ours that turned up, delete those that were given up, note those that vanished.
-            delete_orphans: ``provider/id`` of found machines to delete; only ever our own.
-            min_age: Younger ones are not deleted.
-            owner: Look for this owner's machines instead, such as those of a journal from before a claim.
-            adopt: Take that owner's machines over.
-            deadline: Seconds for all of it.
-
-        Raises:
-            ValidationError: A machine is to be deleted that is no orphan of ours, or too young; nothing was done.
-        """
-        order = Order(
-            apply=apply, delete=frozenset(delete_orphans), min_age=min_age, owner=owner, adopt=adopt
-        )
-        with self._change():
-            return await self._reconciler.run(
-                lambda: self.list_instances(deadline=deadline).collect(), order, self._deadline(deadline)
-            )
-
-    # Accounts
-
-    def get_balances(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[Balance]:
-        """What is owed to every provider."""
-
-        async def work(member: Member, call: Call) -> Balance:
-            return await (await member.billing()).get_balance(call)
-
-        return self._each("billing", "get_balance", work, providers, deadline)
-
-    def list_invoices(
-        self, providers: Iterable[str] | None = None, *, deadline: float = READ_SECONDS
-    ) -> ViewStream[Invoice]:
-        """Every bill from every provider."""
-
-        async def pages(member: Member, call: Call) -> AsyncIterator[Page[Invoice]]:
-            return (await member.billing()).list_invoices(call)
-
-        source = listing("list_invoices", pages, seconds=deadline, clock=self._around.clock)
-        return self._stream("billing", providers, deadline, source)
-
-    def get_costs(
-        self,
-        start: datetime,
-        end: datetime,
-        providers: Iterable[str] | None = None,
-        *,
-        deadline: float = READ_SECONDS,
-    ) -> ViewStream[CostReport]:
-        """Cost and use from ``start`` up to ``end``, both aware, item by item."""
-        check_period(start, end)
-        request = CostRequest(start=start, end=end)
-
-        async def work(member: Member, call: Call) -> CostReport:
-            return await (await member.billing()).get_costs(request, call)
-
-        return self._each("billing", "get_costs", work, providers, deadline)
-
-    # Metrics
-
-    def list_metrics(
-        self,
-        providers: Iterable[str] | None = None,
-        *,
-        kinds: Iterable[ResourceKind] | None = None,
-        deadline: float = READ_SECONDS,
-    ) -> ViewStream[ResourceMetrics]:
-        """What every host and container uses now; ``kinds`` narrows it to those."""
-        request = MetricsRequest(kinds=None if kinds is None else frozenset(kinds))
-
-        async def pages(member: Member, call: Call) -> AsyncIterator[Page[ResourceMetrics]]:
-            return (await member.metrics()).list_metrics(request, call)
-
-        source = listing("list_metrics", pages, seconds=deadline, clock=self._around.clock)
-        return self._stream("metrics", providers, deadline, source)
-
     # Beyond the facets
 
     def observe(self, observer: Observer) -> None:
@@ -622,64 +395,6 @@ class MultiProviderClient(Deployed):
         around = self._around
         origin = Origin(clock=around.clock, ids=around.ids, host=around.host, boot=around.boot)
         return Journal(self._store, holders, origin)
-
-    @contextlib.contextmanager
-    def _change(self) -> Iterator[None]:
-        """Something is changed: what is due from earlier calls is looked after beside it."""
-        with self._writes.one():
-            self._writes.beside(self._tend())
-            yield
-
-    async def _tend(self) -> None:
-        """Best effort: what cannot be done now stays due."""
-        with contextlib.suppress(PurveyorError):
-            await self._settler.run_due(self._deadline(TEND_SECONDS), patient=False)
-
-    def _stream(
-        self,
-        facet: str | None,
-        providers: Iterable[str] | None,
-        deadline: float,
-        source: Source[T],
-        memory: Memory[T] | None = None,
-    ) -> ViewStream[T]:
-        def asked() -> Asked:
-            return self._registry.asked(facet, providers, seconds=deadline)
-
-        return ViewStream(asked, source, self._around.clock.now, memory)
-
-    def _each(
-        self,
-        facet: str,
-        operation: str,
-        work: Callable[[Member, Call], Awaitable[T]],
-        providers: Iterable[str] | None,
-        deadline: float,
-    ) -> ViewStream[T]:
-        """A view with one item a provider."""
-
-        async def source(member: Member, show: Show[T]) -> None:
-            async def one(call: Call) -> T:
-                return await work(member, call)
-
-            item = await member.gate.call(operation, Effect.READ, one, deadline=self._deadline(deadline))
-            show(Page((item,)))
-
-        return self._stream(facet, providers, deadline, source)
-
-    def _catalogue(
-        self, kind: CatalogKind, providers: Iterable[str] | None, deadline: float
-    ) -> ViewStream[Any]:
-        async def source(member: Member, show: Show[Any]) -> None:
-            show(await self._cache.get(member, kind, deadline=self._deadline(deadline)))
-
-        return self._stream("catalog", providers, deadline, source)
-
-    async def _probe(self, member: Member, seconds: float) -> None:
-        async def work(call: Call) -> None:
-            await (await member.provider()).check_health(call)
-
-        await member.gate.call("check_health", Effect.READ, work, deadline=self._deadline(seconds))
 
     async def _watch_health(self, interval: float) -> None:
         """Probe everyone now and then; a provider that was offline is online again after its first answer."""

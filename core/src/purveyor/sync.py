@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from purveyor import client
 from purveyor._blocking import Loop, Shell, ViewStream, iterate
-from purveyor._deployed import PROVISION_SECONDS, READ_SECONDS
+from purveyor._door import PROVISION_SECONDS, READ_SECONDS
 from purveyor.engine.catalogue import CachedCatalogue
 from purveyor.engine.plugins import PluginInfo
 from purveyor.engine.views import ViewStream as AsyncViewStream

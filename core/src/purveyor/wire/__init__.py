@@ -2,8 +2,9 @@
 
 from purveyor.policy.limits import retry_after
 from purveyor.wire.address import link_params, numbered_path, path, unsendable
+from purveyor.wire.auth import BasicAuth, BearerAuth, Signer, Unsigned
 from purveyor.wire.bodies import Deed, checked_extra, extra_texts, flag, machine_tags, user_data_bytes
-from purveyor.wire.client import BasicAuth, BearerAuth, Client, Signer, Unsigned
+from purveyor.wire.client import Client
 from purveyor.wire.failures import AlreadySoError, content_if_so, kind_of, one_line
 from purveyor.wire.paging import Fetched, by_cursor, by_page
 from purveyor.wire.replicas import Replicas
