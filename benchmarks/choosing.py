@@ -20,8 +20,9 @@ from _servers import account, catalogue_pages, serving
 
 from purveyor import Candidate, InstanceSpec, Money, MultiProviderClient
 from purveyor.engine.choosing import Wish
+from purveyor.engine.configured import ProviderConfig
 from purveyor.engine.guards import GuardBook
-from purveyor.engine.registry import Member, ProviderConfig, Surroundings
+from purveyor.engine.registry import Member, Surroundings
 from purveyor.engine.sifting import sift
 from purveyor.model.errors import InsufficientResourcesError, QuotaExceededError
 from purveyor.model.selection import Facts

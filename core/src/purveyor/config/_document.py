@@ -17,8 +17,8 @@ from typing import Any
 import attrs
 
 from purveyor.config._shapes import FromEnvironment, Mistake, Shaper
+from purveyor.engine.configured import ProviderConfig
 from purveyor.engine.plugins import PluginHost
-from purveyor.engine.registry import ProviderConfig
 from purveyor.engine.secrets import SCHEMES, scheme_of
 from purveyor.model.errors import ConfigurationError, PluginError
 from purveyor.policy.selection import STRATEGIES, normalise_strategy

@@ -10,9 +10,10 @@ from contextlib import aclosing, suppress
 
 import attrs
 
+from purveyor.engine.configured import ProviderConfig
 from purveyor.engine.gate import closable
 from purveyor.engine.guards import GuardBook
-from purveyor.engine.registry import Asked, Member, ProviderConfig, Registry, Surroundings
+from purveyor.engine.registry import Asked, Member, Registry, Surroundings
 from purveyor.model.errors import (
     CallTimeoutError,
     ProtocolMismatchError,

@@ -9,10 +9,11 @@ import logging
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
+from purveyor.engine.configured import ProviderConfig
 from purveyor.engine.gate import Gate
 from purveyor.engine.guards import GuardBook
 from purveyor.engine.observing import Observers
@@ -30,52 +31,16 @@ from purveyor.model.errors import (
 from purveyor.model.values import Secret
 from purveyor.model.views import ProviderInfo
 from purveyor.policy.retry import RetryPolicy
-from purveyor.spi.call import Clock, CommonSettings, Context, SecretRef
+from purveyor.spi.call import Clock, Context, SecretRef
 from purveyor.spi.deployments import Deployments, Discovery
 from purveyor.spi.facets import FACETS, Billing, Catalog, Compute, Credentials, Marks, Metrics, Provider
 from purveyor.spi.hookspecs import Marking, ProviderPlugin
 
-__all__ = ["Asked", "Member", "ProviderConfig", "Registry", "Surroundings"]
+__all__ = ["Asked", "Member", "Registry", "Surroundings"]
 
 
 _CLOSE_SECONDS = 10.0
 _log = logging.getLogger("purveyor")
-
-
-@attrs.frozen(kw_only=True)
-class ProviderConfig:
-    """One provider as configured.
-
-    Attributes:
-        name: Unique among the configured.
-        type: Provider type.
-        priority: Lower wins.
-        weight: Share in weighted strategies.
-        capabilities: Replaces the declared ones; None keeps them.
-        settings: What every type takes.
-        own: What this type takes, as its ``config_type``; None if the plugin is not usable or the provider disabled.
-        plugin: Its type's descriptor.
-        error: Why the plugin cannot be used.
-        parent: Name of the provider that discovered it; None for one that is configured.
-        endpoint: Where it was discovered to be.
-        attributes: What was said of it then.
-        guarded: Whether its endpoint must be a public address.
-    """
-
-    name: str
-    type: str
-    enabled: bool = True
-    priority: int = 0
-    weight: int = 100
-    capabilities: frozenset[str] | None = None
-    settings: CommonSettings = attrs.field(factory=CommonSettings)
-    own: Any = None
-    plugin: ProviderPlugin | None = None
-    error: PurveyorError | None = None
-    parent: str | None = None
-    endpoint: str | None = None
-    attributes: tuple[tuple[str, str], ...] = ()
-    guarded: bool = False
 
 
 @attrs.frozen(kw_only=True)
