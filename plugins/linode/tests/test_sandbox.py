@@ -2,28 +2,9 @@
 
 import base64
 
-import aiohttp
 import pytest
 
 from ._sandbox_api import BODY, EMPTY, LINODES, Api, sandbox
-
-
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def cloud():
-    async with sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def api(cloud, session):
-    return Api(cloud, session)
-
 
 # Life of a Linode.
 

@@ -2,27 +2,9 @@
 
 import itertools
 
-import aiohttp
 import pytest
 
 from ._sandbox_api import EMPTY, KEY, LINODES, Api, sandbox
-
-
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def cloud():
-    async with sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def api(cloud, session):
-    return Api(cloud, session)
 
 
 async def act(api, id_, verb, status=200, **body):

@@ -1,29 +1,11 @@
 """The sandbox's wire: who may ask, how often, for which rows; and how it misbehaves on request."""
 
-import aiohttp
 import pytest
 
 from ._sandbox_api import BODY, EMPTY, KEY, LINODES, Api, sandbox
 
 UNAUTHORIZED = [(None, "Invalid Token")]
 SCOPE = [(None, "Your OAuth token is not authorized to use this endpoint.")]
-
-
-@pytest.fixture
-async def session():
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-@pytest.fixture
-async def cloud():
-    async with sandbox() as running:
-        yield running
-
-
-@pytest.fixture
-async def api(cloud, session):
-    return Api(cloud, session)
 
 
 # Tokens, scopes, grants.

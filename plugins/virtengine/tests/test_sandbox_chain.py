@@ -22,16 +22,6 @@ async def pair():
 
 
 @pytest.fixture
-def cloud(pair):
-    return pair[0]
-
-
-@pytest.fixture
-def me(pair):
-    return pair[1]
-
-
-@pytest.fixture
 def ask(cloud, me):
     async def asked(path, *, node=0, status=200, **options):
         return await me.json(cloud.nodes[node].base_url + path, status=status, sign=False, **options)

@@ -6,35 +6,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from ._sandbox_client import world
-
 PAST = "start=2025-12-31T23:00:00Z&end=2026-01-01T00:00:00Z"
-
-
-@pytest.fixture
-async def pair():
-    async with world() as both:
-        yield both
-
-
-@pytest.fixture
-def cloud(pair):
-    return pair[0]
-
-
-@pytest.fixture
-def me(pair):
-    return pair[1]
-
-
-@pytest.fixture
-def daemon(cloud):
-    return cloud.daemons[0]
-
-
-@pytest.fixture
-def api(daemon):
-    return f"{daemon.origin}/api/v1"
 
 
 @pytest.fixture

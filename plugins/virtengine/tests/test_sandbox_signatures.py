@@ -22,27 +22,6 @@ STRANGER = Wallet("11" * 32)
 
 
 @pytest.fixture
-async def pair():
-    async with world() as both:
-        yield both
-
-
-@pytest.fixture
-def cloud(pair):
-    return pair[0]
-
-
-@pytest.fixture
-def me(pair):
-    return pair[1]
-
-
-@pytest.fixture
-def daemon(cloud):
-    return cloud.daemons[0]
-
-
-@pytest.fixture
 def metrics(cloud, daemon):
     """An address that only the owner of a lease may read."""
     return f"{daemon.origin}/api/v1/deployments/{cloud.chain.leases[0].dseq}/metrics"

@@ -20,21 +20,6 @@ async def pair():
 
 
 @pytest.fixture
-def cloud(pair):
-    return pair[0]
-
-
-@pytest.fixture
-def me(pair):
-    return pair[1]
-
-
-@pytest.fixture
-def daemon(cloud):
-    return cloud.daemons[0]
-
-
-@pytest.fixture
 def id_(cloud):
     return cloud.chain.leases[0].dseq
 

@@ -21,26 +21,6 @@ async def pair():
 
 
 @pytest.fixture
-def cloud(pair):
-    return pair[0]
-
-
-@pytest.fixture
-def me(pair):
-    return pair[1]
-
-
-@pytest.fixture
-def daemon(cloud):
-    return cloud.daemons[0]
-
-
-@pytest.fixture
-def api(daemon):
-    return f"{daemon.origin}/api/v1"
-
-
-@pytest.fixture
 def logs(cloud, api):
     return f"{api}/deployments/{cloud.chain.leases[0].dseq}/logs"
 
