@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import os
 import re
@@ -149,7 +148,5 @@ def test_every_strategy_and_every_fault_is_documented() -> None:
 def test_every_conformance_scenario_is_documented_under_its_number() -> None:
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^   - (\d\.\d) ", page, re.MULTILINE))
-    tested = {
-        f"{a}.{b}" for a, b in re.findall(r"def test_(\d)_(\d)_", inspect.getsource(ProviderConformance))
-    }
+    tested = {".".join(name.split("_")[1:3]) for name in dir(ProviderConformance) if name.startswith("test_")}
     assert documented == tested

@@ -14,11 +14,13 @@ from purveyor.model.metrics import (
     Labels,
     MetricFamily,
     MetricType,
+    ResourceKind,
     ResourceMetrics,
     Sample,
     convert_unit,
     units_of,
 )
+from purveyor.spi.facets import MetricsRequest
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -106,3 +108,21 @@ def test_units_are_converted(value: float | None, unit: str, to: str, expected: 
 def test_units_of_different_kinds_are_never_mixed(unit: str, to: str) -> None:
     with pytest.raises(ValueError, match=r"cannot be given|is not a unit"):
         convert_unit(None, unit, to)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"ids": frozenset({"a", "c", "other"})}, ["a", "c"]),
+        ({"kinds": frozenset({ResourceKind.HOST})}, ["a", "b"]),
+        ({"ids": frozenset({"a", "c"}), "kinds": frozenset({ResourceKind.HOST})}, ["a"]),
+        ({"ids": frozenset()}, []),
+    ],
+)
+def test_a_request_picks_what_it_asks_for(asked, given) -> None:
+    kinds = {"a": ResourceKind.HOST, "b": ResourceKind.HOST, "c": ResourceKind.CONTAINER}
+    told = [
+        ResourceMetrics(provider="p", id=id_, kind=kind, time=NOW, source="s") for id_, kind in kinds.items()
+    ]
+    assert [one.id for one in MetricsRequest(**asked).fitting(told)] == given

@@ -1,4 +1,4 @@
-"""Clock, limiter, chance, and the guard around the network."""
+"""Clock, limiter, chance, machines, and the guard around the network."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from purveyor_testing.loopback import OutsideLoopbackError, only_loopback
-from purveyor_testing.sandbox import Clock, SlidingWindow, rfc3339
+from purveyor_testing.sandbox import PUBLIC, PUBLIC6, Clock, Machine, SlidingWindow, address_in, rfc3339
 
 
 def test_a_stepped_clock_stands_still():
@@ -81,6 +81,22 @@ def test_loopback_refuses_names_and_datagrams():
         with pytest.raises(OutsideLoopbackError, match=r"192\.0\.2\.1:53"):
             sock.sendto(b"x", ("192.0.2.1", 53))
     assert socket.getaddrinfo("127.0.0.1", 80)
+
+
+def test_a_machines_row_is_written_anew_only_when_it_changes():
+    machine = Machine({"id": 7, "tags": ["a"]}, number=1, created_at=0.0, found_at=0.0, listed_at=0.0)
+    first = machine.rendered()
+    assert first == b'{"id":7,"tags":["a"]}'
+    assert machine.rendered() is first
+    machine.change(tags=["b"])
+    assert (machine.id, machine.tags, machine.rendered()) == (7, ("b",), b'{"id":7,"tags":["b"]}')
+
+
+def test_machines_have_addresses_of_their_own_that_lead_nowhere():
+    addresses = {address_in(PUBLIC, number) for number in range(1000)}
+    assert len(addresses) == 1000
+    assert address_in(PUBLIC, 1) == "198.18.0.17"
+    assert address_in(PUBLIC6, 1) == "2001:db8::11"
 
 
 async def test_loopback_reaches_into_asyncio():

@@ -1,29 +1,17 @@
 """The sandbox's cloud: what it does is what the real API is documented or known to do."""
 
 import aiohttp
-import attrs
 import pytest
 
 from purveyor_digitalocean.sandbox import DigitalOceanSandbox
+from purveyor_testing.asking import Outsider
 
 BODY = {"name": "web-1", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64", "region": "ams3"}
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@example"
 
 
-@attrs.define
-class Api:
+class Api(Outsider):
     """Asks the sandbox, with its token or another."""
-
-    cloud: DigitalOceanSandbox
-    session: aiohttp.ClientSession
-
-    async def ask(self, method, path, status=200, *, token=None, **how):
-        headers = {"Authorization": f"Bearer {token or self.cloud.token}", **how.pop("headers", {})}
-        async with self.session.request(method, self.cloud.base_url + path, headers=headers, **how) as answer:
-            body = await answer.json() if answer.content_type == "application/json" else await answer.read()
-            assert answer.status == status, body
-            self.headers = answer.headers
-            return body
 
     async def refused(self, method, path, status=422, **how):
         body = await self.ask(method, path, status, **how)
@@ -44,8 +32,6 @@ class Api:
 
     async def act(self, id_, status=201, **body):
         return await self.ask("POST", f"/v2/droplets/{id_}/actions", status, json=body)
-
-    headers: object = None
 
 
 def sandbox(**options):

@@ -1,9 +1,7 @@
 """What the tests of the sandbox ask it with."""
 
-import aiohttp
-import attrs
-
 from purveyor_linode.sandbox import LinodeSandbox
+from purveyor_testing.asking import Outsider
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@example"
 EMPTY = {"type": "g6-nanode-1", "region": "us-east"}
@@ -11,20 +9,8 @@ BODY = {**EMPTY, "image": "linode/debian12", "authorized_keys": [KEY]}
 LINODES = "/linode/instances"
 
 
-@attrs.define
-class Api:
+class Api(Outsider):
     """Asks the sandbox, with its token or another."""
-
-    cloud: LinodeSandbox
-    session: aiohttp.ClientSession
-
-    async def ask(self, method, path, status=200, *, token=None, **how):
-        headers = {"Authorization": f"Bearer {token or self.cloud.token}", **how.pop("headers", {})}
-        async with self.session.request(method, self.cloud.base_url + path, headers=headers, **how) as answer:
-            body = await answer.json() if answer.content_type == "application/json" else await answer.read()
-            assert answer.status == status, body
-            self.headers = answer.headers
-            return body
 
     async def refused(self, method, path, status=400, **how):
         """Each reason, with its field where there is one."""
@@ -47,8 +33,6 @@ class Api:
 
     async def rows(self, path, **how):
         return (await self.ask("GET", path, **how))["data"]
-
-    headers: object = None
 
 
 def sandbox(**options):

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 
 from purveyor.engine.discovery import Directory
+from purveyor.engine.doubt import doubt_told
 from purveyor.engine.gate import closable
 from purveyor.engine.listing import listing
 from purveyor.engine.registry import Asked, Member, Surroundings
@@ -30,9 +31,7 @@ from purveyor.model.errors import (
     ApiError,
     CallTimeoutError,
     DeploymentNotFoundError,
-    Outcome,
     PurveyorError,
-    UncertainOutcomeError,
     UnsupportedOperationError,
     ValidationError,
 )
@@ -172,12 +171,8 @@ class Workloads:
             return await (await member.deployments()).perform_action(request, call)
 
         effect = Effect.CONVERGE if action in _CONVERGING else Effect.ONCE
-        try:
+        with doubt_told(effect, action):
             operation = await member.gate.call("perform_action", effect, work, deadline=deadline)
-        except PurveyorError as error:
-            if effect is Effect.ONCE and error.outcome is Outcome.UNKNOWN:
-                raise _uncertain(error, action) from error
-            raise
         if wait:
             operation = await self._follow(member, operation, deadline)
         if operation.state in {OperationState.FAILED, OperationState.CANCELLED}:
@@ -373,14 +368,3 @@ def _only(bare: str, view: View[Deployment], *, sure: bool) -> Deployment:
             f"other providers may have a deployment {bare!r} too{unsure}: say which, {owners}", field="id"
         )
     return view.items[0]
-
-
-def _uncertain(error: PurveyorError, action: DeploymentAction) -> UncertainOutcomeError:
-    """What to say of an action that is done once and may have been done."""
-    return UncertainOutcomeError(
-        f"the {action.value} may have been carried out, the answer is lost ({error.message}); look before trying again",
-        provider=error.provider,
-        operation=error.operation,
-        outcome=Outcome.UNKNOWN,
-        details=error.details,
-    )

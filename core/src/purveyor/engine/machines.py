@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from purveyor.engine.doubt import doubt_told
 from purveyor.engine.listing import listing
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.registry import Member, Registry, Surroundings
@@ -13,9 +14,6 @@ from purveyor.engine.waiting import wait_until
 from purveyor.model.errors import (
     ConflictError,
     InstanceNotFoundError,
-    Outcome,
-    PurveyorError,
-    UncertainOutcomeError,
     ValidationError,
 )
 from purveyor.model.instance import Action, Instance, InstanceStatus
@@ -120,12 +118,8 @@ class Machines:
             await (await member.compute()).perform_action(request, call)
 
         effect = _EFFECTS.get(action, Effect.ONCE)
-        try:
+        with doubt_told(effect, action):
             await member.gate.call("perform_action", effect, work, deadline=deadline)
-        except PurveyorError as error:
-            if effect is Effect.ONCE and error.outcome is Outcome.UNKNOWN:
-                raise _uncertain(error, action) from error
-            raise
         if not wait:
             return await self.get(member, bare, deadline=deadline)
         return await self._wait(member, bare, self._settled(member, action), deadline)
@@ -198,14 +192,3 @@ class Machines:
             deadline=deadline,
             visibility_grace=visibility_grace,
         )
-
-
-def _uncertain(error: PurveyorError, action: Action) -> UncertainOutcomeError:
-    """What to say of an action that is done once and may have been done."""
-    return UncertainOutcomeError(
-        f"the {action.value} may have been carried out, the answer is lost ({error.message}); look before trying again",
-        provider=error.provider,
-        operation=error.operation,
-        outcome=Outcome.UNKNOWN,
-        details=error.details,
-    )

@@ -6,7 +6,7 @@ New abilities come as new facets, never as new methods here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -127,6 +127,14 @@ class MetricsRequest:
 
     ids: frozenset[str] | None = None
     kinds: frozenset[ResourceKind] | None = None
+
+    def fitting(self, resources: Iterable[ResourceMetrics]) -> tuple[ResourceMetrics, ...]:
+        """Those of them that it asks for."""
+        return tuple(
+            one
+            for one in resources
+            if (self.ids is None or one.id in self.ids) and (self.kinds is None or one.kind in self.kinds)
+        )
 
 
 @runtime_checkable

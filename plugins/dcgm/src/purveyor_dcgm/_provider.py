@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -93,13 +93,13 @@ class Dcgm:
                         listing.servers_told(self._mapper.resources(told.samples, self._ctx.clock.now()))
                 scraped = [one for one in batch if isinstance(one, Scraped)]
                 fresh = listing.exporters_told(one for each in scraped for one in each.resources)
-                yield Page(_fitting(fresh, request), tuple(each.error for each in scraped if each.error))
+                yield Page(request.fitting(fresh), tuple(each.error for each in scraped if each.error))
         down = {
             address: error
             for address, error in told.down.items()
             if request.ids is None or address in request.ids
         }
-        yield Page(_fitting(listing.rest(), request), (*told.errors, *listing.complaints(down)))
+        yield Page(request.fitting(listing.rest()), (*told.errors, *listing.complaints(down)))
 
     async def _ask(self, call: Call) -> Told:
         if self._asker is None:
@@ -153,12 +153,3 @@ def _samples(families: Sequence[MetricFamily]) -> list[Sample] | None:
         raise ProviderUnavailableError("the answer is empty, as dcgm-exporter's is while it reloads")
     ours = [family for family in families if family.name.startswith(OURS)]
     return [sample for family in ours for sample in family.samples] if ours else None
-
-
-def _fitting(items: Iterable[ResourceMetrics], request: MetricsRequest) -> tuple[ResourceMetrics, ...]:
-    return tuple(
-        one
-        for one in items
-        if (request.ids is None or one.id in request.ids)
-        and (request.kinds is None or one.kind in request.kinds)
-    )

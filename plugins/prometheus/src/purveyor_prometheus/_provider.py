@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from purveyor.plugin import (
@@ -81,8 +81,8 @@ class Prometheus:
                     found |= {key: one for key, one in direct.items() if key not in {*shown, *found}}
                 shown |= found.keys()
                 whole = [merged(one, others[key]) if key in others else one for key, one in found.items()]
-                yield Page(_fitting(whole, request), tuple(error for _, error in batch if error))
-        rest = _fitting([one for key, one in others.items() if key not in shown], request)
+                yield Page(request.fitting(whole), tuple(error for _, error in batch if error))
+        rest = request.fitting([one for key, one in others.items() if key not in shown])
         down = [
             error
             for key, error in told.down.items()
@@ -124,12 +124,3 @@ class Prometheus:
             (kind, name): resource(kind, name, one, provider=self._ctx.provider, places=self._places, now=now)
             for (kind, name), one in measured.items()
         }
-
-
-def _fitting(items: Iterable[ResourceMetrics], request: MetricsRequest) -> tuple[ResourceMetrics, ...]:
-    return tuple(
-        one
-        for one in items
-        if (request.ids is None or one.id in request.ids)
-        and (request.kinds is None or one.kind in request.kinds)
-    )

@@ -9,57 +9,26 @@ import attrs
 from purveyor_digitalocean.sandbox import _catalogue_data as catalogue
 from purveyor_digitalocean.sandbox._behaviour import Behaviour
 from purveyor_digitalocean.sandbox._words import not_found
-from purveyor_testing.sandbox import Call, Clock, Seeded, compact, rfc3339
+from purveyor_testing.sandbox import Call, Clock, Machine, Seeded, rfc3339
 
 Row = dict[str, Any]
 
 
 @attrs.define(eq=False)
-class Droplet:
+class Droplet(Machine):
     """One droplet: its row as the API shows it, and what the API does not show."""
 
-    row: Row
-    number: int
-    """Its running number in the account, which its addresses come from."""
-    created_at: float
-    found_at: float
-    """From when on GET finds it."""
-    listed_at: float
-    """From when on lists show it."""
     monitoring: bool = False
     public: bool = True
     """Whether it gets public addresses."""
     backup_policy: Row | None = None
     busy: bool = False
     """Whether an action is in progress; then no other is accepted."""
-    _rendered: bytes | None = None
-
-    @property
-    def id(self) -> int:
-        """Its id."""
-        id_: int = self.row["id"]
-        return id_
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """Its tags."""
-        return tuple(self.row["tags"])
 
     @property
     def gpu(self) -> bool:
         """Whether it is a GPU droplet, which default lists leave out."""
         return "gpu_info" in self.row["size"]
-
-    def change(self, **fields: Any) -> None:
-        """Change what the API shows."""
-        self.row.update(fields)
-        self._rendered = None
-
-    def rendered(self) -> bytes:
-        """Its row as JSON, kept until it changes."""
-        if self._rendered is None:
-            self._rendered = compact(self.row)
-        return self._rendered
 
 
 @attrs.define(eq=False)

@@ -1,20 +1,16 @@
-"""Addresses: unique, and from ranges that lead nowhere (RFC 2544, RFC 3849)."""
+"""Addresses as the API shows them."""
 
 import ipaddress
 from typing import Any
 
-_PUBLIC = ipaddress.ip_network("198.18.0.0/15")
+from purveyor_testing.sandbox import PUBLIC, PUBLIC6, address_in
+
 _PRIVATE = ipaddress.ip_network("192.168.128.0/17")
-_PUBLIC6 = ipaddress.ip_network("2001:db8::/32")
-
-
-def _host(network: ipaddress.IPv4Network | ipaddress.IPv6Network, index: int) -> str:
-    return str(network.network_address + 16 + index % (network.num_addresses - 32))
 
 
 def addresses4(index: int, *, private: bool) -> list[str]:
     """The IPv4 addresses of the Linode with that running number; the private one comes first or last."""
-    public = [_host(_PUBLIC, index)]
+    public = [address_in(PUBLIC, index)]
     if not private:
         return public
     return [*public, private4(index)] if index % 2 else [private4(index), *public]
@@ -22,12 +18,12 @@ def addresses4(index: int, *, private: bool) -> list[str]:
 
 def private4(index: int) -> str:
     """Its private address."""
-    return _host(_PRIVATE, index)
+    return address_in(_PRIVATE, index)
 
 
 def address6(index: int) -> str:
     """Its IPv6 address, without the prefix that a Linode's row shows."""
-    return _host(_PUBLIC6, index)
+    return address_in(PUBLIC6, index)
 
 
 def is_private(address: str) -> bool:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import attrs
 
@@ -13,23 +12,15 @@ from purveyor_linode.sandbox._behaviour import Behaviour
 from purveyor_linode.sandbox._events import Event, entity
 from purveyor_linode.sandbox._filter import Row
 from purveyor_linode.sandbox._words import not_found
-from purveyor_testing.sandbox import Call, Clock, Seeded, compact
+from purveyor_testing.sandbox import Call, Clock, Machine, Seeded
 
 USERNAME = "sandbox"
 
 
 @attrs.define(eq=False)
-class Linode:
+class Linode(Machine):
     """One Linode: its row as the API shows it, and what the API does not show."""
 
-    row: Row
-    number: int
-    """Its running number in the account, which its addresses come from."""
-    created_at: float
-    found_at: float
-    """From when on GET finds it."""
-    listed_at: float
-    """From when on lists show it."""
     disks: list[Row] = attrs.field(factory=list)
     configs: list[Row] = attrs.field(factory=list)
     snapshots: list[Row] = attrs.field(factory=list)
@@ -38,13 +29,6 @@ class Linode:
     """Until then a job is scheduled or under way, and no other is accepted."""
     pending: list[Event] = attrs.field(factory=list)
     """The events of its jobs."""
-    _rendered: bytes | None = None
-
-    @property
-    def id(self) -> int:
-        """Its id."""
-        id_: int = self.row["id"]
-        return id_
 
     @property
     def label(self) -> str:
@@ -57,22 +41,6 @@ class Linode:
         """Its status, in the API's words."""
         status: str = self.row["status"]
         return status
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """Its tags."""
-        return tuple(self.row["tags"])
-
-    def change(self, **fields: Any) -> None:
-        """Change what the API shows."""
-        self.row.update(fields)
-        self._rendered = None
-
-    def rendered(self) -> bytes:
-        """Its row as JSON, kept until it changes."""
-        if self._rendered is None:
-            self._rendered = compact(self.row)
-        return self._rendered
 
 
 @attrs.define(eq=False)
