@@ -13,12 +13,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
+import click
 import pytest
 import yaml
 
 from purveyor.config import load_configuration
 from purveyor.engine.plugins import PluginHost
 from purveyor.policy.selection import STRATEGIES
+from purveyor.spi.call import CommonSettings
+from purveyor_cli.cli import cli
 from purveyor_digitalocean.sandbox import DigitalOceanSandbox
 from purveyor_linode.sandbox import LinodeSandbox
 from purveyor_testing.conformance import ProviderConformance
@@ -150,3 +154,47 @@ def test_every_conformance_scenario_is_documented_under_its_number() -> None:
     documented = set(re.findall(r"^   - (\d\.\d) ", page, re.MULTILINE))
     tested = {".".join(name.split("_")[1:3]) for name in dir(ProviderConformance) if name.startswith("test_")}
     assert documented == tested
+
+
+PLUGINS = sorted(folder.name for folder in (ROOT / "plugins").iterdir())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md"])
+def test_every_plugin_is_listed(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [name for name in PLUGINS if f"plugins/{name}/README.md" not in text] == []
+
+
+def test_every_sandbox_is_listed() -> None:
+    text = (ROOT / "docs" / "sandboxes.md").read_text(encoding="utf-8")
+    types = [one.name for one in PluginHost().listing(load=True) if one.sandbox]
+    assert types
+    assert [name for name in types if f"`{name}`" not in text] == []
+
+
+def commands(group: click.Group, above: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{above}{name} ")
+        else:
+            yield above + name
+
+
+def test_every_command_is_listed() -> None:
+    text = (ROOT / "apps" / "cli" / "README.md").read_text(encoding="utf-8")
+    known = list(commands(cli))
+    assert "instances create" in known
+    assert [name for name in known if f"`{name}" not in text] == []
+
+
+def test_every_setting_of_all_types_is_listed() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert [one.name for one in attrs.fields(CommonSettings) if f"`{one.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", [one for one in PLUGINS if one != "observer"])  # which has none
+def test_every_setting_of_a_type_is_listed_on_its_page(name: str) -> None:
+    text = (ROOT / "plugins" / name / "README.md").read_text(encoding="utf-8")
+    config = PluginHost().provider_type(name).config_type
+    assert config is not None
+    assert [one.name for one in attrs.fields(config) if f"`{one.name}`" not in text] == []

@@ -232,3 +232,9 @@ class Viewed(Door):
             await (await member.provider()).check_health(call)
 
         await member.gate.call("check_health", Effect.READ, work, deadline=self._deadline(seconds))
+
+    async def _watch_health(self, interval: float) -> None:
+        """Probe everyone now and then; a provider that was offline is online again after its first answer."""
+        while True:
+            await self._around.clock.sleep(interval)
+            await self.check_health(deadline=min(interval, READ_SECONDS)).collect()

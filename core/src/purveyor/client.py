@@ -395,9 +395,3 @@ class MultiProviderClient(Intended, Deployed):
         around = self._around
         origin = Origin(clock=around.clock, ids=around.ids, host=around.host, boot=around.boot)
         return Journal(self._store, holders, origin)
-
-    async def _watch_health(self, interval: float) -> None:
-        """Probe everyone now and then; a provider that was offline is online again after its first answer."""
-        while True:
-            await self._around.clock.sleep(interval)
-            await self.check_health(deadline=min(interval, READ_SECONDS)).collect()
