@@ -47,7 +47,7 @@ from purveyor.spi.call import Call, Effect, LoopClock
 from purveyor.spi.events import Observer
 from purveyor.spi.facets import CostRequest, MetricsRequest
 from purveyor.state.holders import Holders
-from purveyor.state.journal import Journal, Origin
+from purveyor.state.journal import Admission, Journal, Origin
 from purveyor.state.place import this_boot, this_host
 from purveyor.state.store import Store
 
@@ -458,10 +458,8 @@ class MultiProviderClient(Deployed):
         wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
         until = self._deadline(deadline)
         with self._change():
-            if self._guard.active:
-                plan = await self._chooser.explain(wish, deadline=until)
-                await self.check_limits(plan, count, deadline=deadline)
-            return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until)
+            admit = await self._admission(wish, deadline) if self._guard.active else None
+            return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until, admit=admit)
 
     # Intents
 
@@ -629,6 +627,12 @@ class MultiProviderClient(Deployed):
         with self._writes.one():
             self._writes.beside(self._tend())
             yield
+
+    async def _admission(self, wish: Wish, seconds: float) -> Admission:
+        plan = await self._chooser.explain(wish, deadline=self._deadline(seconds))
+        asked_at = self._around.clock.now()
+        existing = await self.list_instances(deadline=seconds).collect()
+        return self._guard.admission(existing, plan, asked_at)
 
     async def _tend(self) -> None:
         """Best effort: what cannot be done now stays due."""
