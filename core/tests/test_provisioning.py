@@ -444,6 +444,25 @@ class TestTheGuardOnSpending:
         assert len(cloud.created) == 1
 
     @virtual
+    async def test_of_two_at_once_the_second_sees_the_first(self, world):
+        cloud = world.add("a")
+        cloud.always["create_instance"] = Fault(seconds=5)
+        async with world.client(limits={"max_instances": 5}) as client:
+            results = await asyncio.gather(
+                client.provision(SPEC, count=3), client.provision(SPEC, count=3), return_exceptions=True
+            )
+        assert sorted(type(one).__name__ for one in results) == ["Provisioned", "QuotaExceededError"]
+        assert len(cloud.machines) == 3
+
+    @virtual
+    async def test_what_a_key_has_made_already_counts_once(self, world):
+        cloud = world.add("a")
+        async with world.client(limits={"max_instances": 3}) as client:
+            await client.provision(SPEC, count=3, key="k")
+            assert len((await client.provision(SPEC, count=3, key="k")).instances) == 3
+        assert len(cloud.machines) == 3
+
+    @virtual
     async def test_a_price_that_nobody_tells_cannot_be_guarded(self, world):
         cloud = world.add("a")
         cloud.plans = (attrs.evolve(cloud.plans[0], price_per_hour=None),)

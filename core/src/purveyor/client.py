@@ -40,7 +40,7 @@ from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
 from purveyor.spi.events import Observer
 from purveyor.state.holders import Holders
-from purveyor.state.journal import Journal, Origin
+from purveyor.state.journal import Admission, Journal, Origin
 from purveyor.state.place import this_boot, this_host
 from purveyor.state.store import Store
 
@@ -361,10 +361,8 @@ class MultiProviderClient(Intended, Deployed):
         wish = Wish(spec=spec, provider=provider, type=type, strategy=strategy, seed=seed)
         until = self._deadline(deadline)
         with self._change():
-            if self._guard.active:
-                plan = await self._chooser.explain(wish, deadline=until)
-                await self.check_limits(plan, count, deadline=deadline)
-            return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until)
+            admit = await self._admission(wish, deadline) if self._guard.active else None
+            return await self._provisioner.make(wish, names, key=key, wait=wait, deadline=until, admit=admit)
 
     # Beyond the facets
 
@@ -395,3 +393,9 @@ class MultiProviderClient(Intended, Deployed):
         around = self._around
         origin = Origin(clock=around.clock, ids=around.ids, host=around.host, boot=around.boot)
         return Journal(self._store, holders, origin)
+
+    async def _admission(self, wish: Wish, seconds: float) -> Admission:
+        plan = await self._chooser.explain(wish, deadline=self._deadline(seconds))
+        asked_at = self._around.clock.now()
+        existing = await self.list_instances(deadline=seconds).collect()
+        return self._guard.admission(existing, plan, asked_at)

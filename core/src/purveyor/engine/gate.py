@@ -240,12 +240,7 @@ class Gate(Guarded):
                 return await work(call)
         except asyncio.CancelledError:
             if effect is Effect.ONCE and _outcome(call, None) is Outcome.UNKNOWN:
-                _log.warning(
-                    "%s: %s was cancelled and may have been carried out; %s",
-                    self._provider,
-                    operation,
-                    f"look for the mark {call.mark.text}" if call.mark else "it carries no mark",
-                )
+                _log.warning("%s: %s was cancelled and may have been carried out", self._provider, operation)
             raise
         except PurveyorError as error:
             _complete(error, self._provider, operation, effect, call)

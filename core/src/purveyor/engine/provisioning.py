@@ -16,7 +16,7 @@ from purveyor.model.instance import Instance
 from purveyor.model.intent import Intent
 from purveyor.model.selection import Provisioned
 from purveyor.policy.intents import check_key, digest
-from purveyor.state.journal import Hold, Journal
+from purveyor.state.journal import Admission, Hold, Journal
 
 __all__ = ["Provisioner"]
 
@@ -39,7 +39,14 @@ class Provisioner:
         self._buyer = Buyer(registry, journal, settler, machines, around)
 
     async def make(
-        self, wish: Wish, names: Sequence[str], *, key: str | None, wait: bool, deadline: float
+        self,
+        wish: Wish,
+        names: Sequence[str],
+        *,
+        key: str | None,
+        wait: bool,
+        deadline: float,
+        admit: Admission | None = None,
     ) -> Provisioned:
         """One machine for each name: made before under this key, or made now at the first candidate that gives one.
 
@@ -49,6 +56,7 @@ class Provisioner:
             key: The caller's; None mints one.
             wait: Whether machines must run before they count as made.
             deadline: In the clock's seconds.
+            admit: Refuses new machines that are too many.
 
         Raises:
             ConflictError: The key was used for another request, or its machine is gone.
@@ -62,7 +70,7 @@ class Provisioner:
             key = self._around.ids()
         check_key(key)
         wanted = digest(wish.spec, len(names), (await self._journal.identity()).secret)
-        opened = await self._journal.open(key, dict(enumerate(names)), wanted)
+        opened = await self._journal.open(key, dict(enumerate(names)), wanted, admit)
         fresh = sum(isinstance(one, Hold) for one in opened)
         turns = Turns(self._chooser, wish, fresh, self._around.clock, deadline)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import attrs
 
 from purveyor.model.errors import QuotaExceededError
 from purveyor.model.instance import Instance
+from purveyor.model.intent import Intent, IntentState
 from purveyor.model.selection import Candidate, Explanation
 from purveyor.model.values import Money
 from purveyor.model.views import View
+from purveyor.state.journal import Admission
 
 __all__ = ["SpendingGuard"]
+
+_ON_THE_WAY = {IntentState.PLANNED, IntentState.SENT, IntentState.UNKNOWN}
 
 
 @attrs.frozen
@@ -31,6 +37,30 @@ class SpendingGuard:
     def active(self) -> bool:
         """Whether anything is limited."""
         return self.max_price_per_hour is not None or self.max_instances is not None
+
+    def admission(self, existing: View[Instance], plan: Explanation, asked_at: datetime) -> Admission:
+        """Checks a request at the moment when it is written down, so that of two at once the second sees the first.
+
+        Args:
+            existing: What was there.
+            plan: Where the machines would be made.
+            asked_at: When the providers began to be asked what is there.
+        """
+        seen = {(one.provider, one.id) for one in existing.items}
+
+        def admit(fresh: int, intents: Sequence[Intent]) -> None:
+            on_the_way = sum(
+                one.state in _ON_THE_WAY
+                or (
+                    one.state.owns_machine
+                    and one.updated_at >= asked_at
+                    and (one.provider, one.instance_id) not in seen
+                )
+                for one in intents
+            )
+            self.check(existing, plan, fresh + on_the_way)
+
+        return admit
 
     def check(self, existing: View[Instance], plan: Explanation, count: int) -> None:
         """Refuse unless ``count`` more machines fit, at the dearest candidate's price.

@@ -22,9 +22,12 @@ from purveyor.state.holders import Holders
 from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
 
-__all__ = ["Hold", "Identity", "Journal", "Origin"]
+__all__ = ["Admission", "Hold", "Identity", "Journal", "Origin"]
 
 _log = logging.getLogger("purveyor")
+
+Admission = Callable[[int, Sequence[Intent]], None]
+"""Is told how many intents are to be planned and which there are besides, and raises if they are too many."""
 
 
 @attrs.frozen(kw_only=True)
@@ -91,9 +94,19 @@ class Journal:
         return self._identity
 
     async def open(
-        self, key: str, names: Mapping[int, str], digest: Mapping[str, str]
+        self,
+        key: str,
+        names: Mapping[int, str],
+        digest: Mapping[str, str],
+        admit: Admission | None = None,
     ) -> list[Intent | Hold]:
         """The intents of a key, by position; those that were not there are planned now, and already held.
+
+        Args:
+            key: The caller's.
+            names: Position to the machine's name.
+            digest: Of the request.
+            admit: Looks at what is to be planned, with nobody in between; what it raises plans nothing.
 
         Raises:
             ConflictError: The key was used for another request.
@@ -102,11 +115,19 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> list[Intent | Hold]:
             self._holders.enter()
-            return [self._open(db, owner, key, position, name, digest) for position, name in names.items()]
+            others = self._all(db, owner) if admit else []
+            opened = [self._open(db, owner, key, position, name, digest) for position, name in names.items()]
+            fresh = sum(isinstance(one, Hold) for one in opened)
+            if admit and fresh:
+                admit(fresh, others)
+            return opened
 
         opened = await self._store.transact(work)
         self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
         return opened
+
+    def _all(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
+        return [_load(body) for (body,) in db.execute(f"{_ALL} WHERE owner = ?", (owner,))]
 
     def _open(
         self,
