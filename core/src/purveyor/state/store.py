@@ -208,9 +208,12 @@ def _go_wal(db: sqlite3.Connection) -> None:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the schema up to date; where it is, nobody who writes is waited for."""
+    if _version(db) == len(MIGRATIONS):
+        return
     with db:
         db.execute("BEGIN IMMEDIATE")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
+        version = _version(db)
         if version > len(MIGRATIONS):
             msg = f"it was written by a newer version of purveyor (schema {version})"
             raise sqlite3.DatabaseError(msg)
@@ -218,6 +221,11 @@ def _migrate(db: sqlite3.Connection) -> None:
             for statement in statements:
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _get(db: sqlite3.Connection, space: str, key: str) -> Row | None:
