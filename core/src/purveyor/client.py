@@ -57,6 +57,7 @@ T = TypeVar("T")
 
 DISCOVERY_SECONDS = 300.0
 """Age at which discovered providers are looked for anew."""
+_TEND_PAUSE_SECONDS = 1.0
 TEND_SECONDS = 10.0
 """How long a call that changes something looks after what earlier ones have left."""
 HEALTH_SECONDS = 60.0
@@ -145,6 +146,7 @@ class MultiProviderClient(Deployed):
         self._workloads = Workloads(self._registry, self._around)
         self._seen: Memory[Instance] = Memory()
         self._health_interval = health_interval
+        self._tend_from = float("-inf")
         self._discovery_interval = discovery_interval
         self._background: list[asyncio.Task[None]] = []
 
@@ -625,7 +627,10 @@ class MultiProviderClient(Deployed):
     def _change(self) -> Iterator[None]:
         """Something is changed: what is due from earlier calls is looked after beside it."""
         with self._writes.one():
-            self._writes.beside(self._tend())
+            now = self._around.clock.monotonic()
+            if now >= self._tend_from:
+                self._tend_from = now + _TEND_PAUSE_SECONDS
+                self._writes.beside(self._tend())
             yield
 
     async def _admission(self, wish: Wish, seconds: float) -> Admission:
