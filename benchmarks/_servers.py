@@ -6,12 +6,14 @@ import asyncio
 import json
 import multiprocessing
 import resource
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from purveyor_testing.sandbox import Sandbox
 
 Pages = Mapping[str, Sequence[bytes]]
 """Rendered pages by path and page size, such as ``/v2/droplets 200``."""
@@ -316,6 +318,20 @@ def more_files() -> None:
 
 
 @contextmanager
+def _process(main: Callable[..., None], *args: Any) -> Iterator[Any]:
+    """A process that sends one thing when it is ready, which is yielded."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=main, args=(theirs, *args), daemon=True)
+    process.start()
+    theirs.close()  # so that a server that cannot start is noticed
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+@contextmanager
 def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
     """A loopback server that takes ``seconds`` for each page; yields its port."""
     with serving_at(1, pages, seconds) as (port,):
@@ -325,17 +341,25 @@ def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
 @contextmanager
 def serving_at(count: int, pages: Pages, seconds: float = 0.0) -> Iterator[list[int]]:
     """The same at so many ports."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(theirs, pages, seconds, count), daemon=True
-    )
-    process.start()
-    theirs.close()  # so that a server that cannot start is noticed
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with _process(_main, pages, seconds, count) as ports:
+        yield ports
+
+
+async def _play(ready: Connection, sandbox: Callable[[], Sandbox]) -> None:
+    async with sandbox() as cloud:
+        ready.send(cloud.ready())
+        await asyncio.Event().wait()
+
+
+def _cloud(ready: Connection, sandbox: Callable[[], Sandbox]) -> None:
+    asyncio.run(_play(ready, sandbox))
+
+
+@contextmanager
+def playing(sandbox: Callable[[], Sandbox]) -> Iterator[Mapping[str, str]]:
+    """A sandbox; yields its ``base_url``, ``token`` and ``control_url``."""
+    with _process(_cloud, sandbox) as ready:
+        yield ready
 
 
 def account(kind: str, port: int, name: str = "bench") -> Mapping[str, Any]:
