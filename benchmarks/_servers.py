@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import random
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from purveyor_testing.proxy import Fate, FaultyProxy
 from purveyor_testing.sandbox import Sandbox
 
 Pages = Mapping[str, Sequence[bytes]]
@@ -345,20 +347,29 @@ def serving_at(count: int, pages: Pages, seconds: float = 0.0) -> Iterator[list[
         yield ports
 
 
-async def _play(ready: Connection, sandbox: Callable[[], Sandbox]) -> None:
-    async with sandbox() as cloud:
-        ready.send(cloud.ready())
+async def _play(ready: Connection, sandbox: Callable[[], Sandbox], lost: float) -> None:
+    async with (
+        sandbox() as cloud,
+        FaultyProxy(
+            cloud.origin, random.Random(cloud.seed), share=lost, reads=0, mishaps=(Fate.UNANSWERED,)
+        ) as proxy,
+    ):
+        base_url = proxy.origin + cloud.base_path if lost else cloud.base_url
+        ready.send({**cloud.ready(), "base_url": base_url})
         await asyncio.Event().wait()
 
 
-def _cloud(ready: Connection, sandbox: Callable[[], Sandbox]) -> None:
-    asyncio.run(_play(ready, sandbox))
+def _cloud(ready: Connection, sandbox: Callable[[], Sandbox], lost: float) -> None:
+    asyncio.run(_play(ready, sandbox, lost))
 
 
 @contextmanager
-def playing(sandbox: Callable[[], Sandbox]) -> Iterator[Mapping[str, str]]:
-    """A sandbox; yields its ``base_url``, ``token`` and ``control_url``."""
-    with _process(_cloud, sandbox) as ready:
+def playing(sandbox: Callable[[], Sandbox], lost: float = 0.0) -> Iterator[Mapping[str, str]]:
+    """A sandbox; yields its ``base_url``, ``token`` and ``control_url``.
+
+    ``lost`` is the share of changing requests that are carried out and whose answers are lost, by the sandbox' seed.
+    """
+    with _process(_cloud, sandbox, lost) as ready:
         yield ready
 
 
