@@ -29,7 +29,7 @@ from purveyor_digitalocean.sandbox import DigitalOceanSandbox
 
 SPEC = InstanceSpec(name="web", plan="s-1vcpu-1gb", image="debian-12", region="ams3")
 CREATE = ["instances", "create", "web", "--plan", "s-1vcpu-1gb", "--image", "debian-12", "--region", "ams3"]
-BOUNDS = {"late_commit_bound": 0, "visibility_grace": 0, "timeout": 5}
+BOUNDS = {"late_commit_bound": 0, "visibility_grace": 0, "timeout": 2}
 
 
 @pytest.fixture
@@ -229,22 +229,32 @@ async def test_a_network_file_system(
 LOCKING = """
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
+print("ready", flush=True)
+sys.stdin.readline()
 db.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 sys.stdin.read()
 """
 
 
-async def locked(folder: Path) -> asyncio.subprocess.Process:
-    """A process that has the journal in a transaction until its stdin ends."""
+async def locker(folder: Path) -> asyncio.subprocess.Process:
+    """A process that is ready to take the journal into a transaction."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", LOCKING, str(folder / "state.sqlite3")),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
-    assert await process.stdout.readline() == b"locked\n"
+    assert await process.stdout.readline() == b"ready\n"
     return process
+
+
+async def lock(process: asyncio.subprocess.Process) -> None:
+    """From now on nobody else can write, until the process dies."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"now\n")
+    assert await process.stdout.readline() == b"locked\n"
 
 
 def impatient(config: dict[str, Any], folder: Path) -> MultiProviderClient:
@@ -269,8 +279,9 @@ async def test_a_journal_that_another_process_does_not_let_go(
     config: dict[str, Any], folder: Path, cloud: DigitalOceanSandbox
 ) -> None:
     await bought_before(config)
+    other = await locker(folder)
     async with impatient(config, folder) as client:
-        other = await locked(folder)
+        await lock(other)
         with pytest.raises(StateUnavailableError, match=r"locked.*set state_dir"):
             await client.provision(SPEC)
         assert arrivals(cloud) == 1, "only the one from before"
@@ -285,12 +296,13 @@ async def test_a_machine_whose_making_cannot_be_written_down_is_returned_with_a_
     config: dict[str, Any], folder: Path, cloud: DigitalOceanSandbox
 ) -> None:
     await bought_before(config)
-    cloud.fault("latency", method="POST", path="/v2/droplets", seconds=1)
+    cloud.fault("latency", method="POST", path="/v2/droplets", seconds=0.5)
+    other = await locker(folder)
     async with impatient(config, folder) as client:
         buying = asyncio.create_task(client.provision(SPEC, key="once"))
         while arrivals(cloud) < 2:  # noqa: ASYNC110 - the log is no event
             await asyncio.sleep(0.01)
-        other = await locked(folder)
+        await lock(other)
         made = await buying
         assert [int(made.instance.id)] == list(cloud.world.droplets)[1:]
         assert any("could not be written" in warning for warning in made.warnings)
