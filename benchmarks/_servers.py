@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import random
 import resource
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from purveyor_testing.proxy import Fate, FaultyProxy
+from purveyor_testing.sandbox import Sandbox
 
 Pages = Mapping[str, Sequence[bytes]]
 """Rendered pages by path and page size, such as ``/v2/droplets 200``."""
@@ -316,6 +320,20 @@ def more_files() -> None:
 
 
 @contextmanager
+def _process(main: Callable[..., None], *args: Any) -> Iterator[Any]:
+    """A process that sends one thing when it is ready, which is yielded."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=main, args=(theirs, *args), daemon=True)
+    process.start()
+    theirs.close()  # so that a server that cannot start is noticed
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+@contextmanager
 def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
     """A loopback server that takes ``seconds`` for each page; yields its port."""
     with serving_at(1, pages, seconds) as (port,):
@@ -325,17 +343,34 @@ def serving(pages: Pages, seconds: float = 0.0) -> Iterator[int]:
 @contextmanager
 def serving_at(count: int, pages: Pages, seconds: float = 0.0) -> Iterator[list[int]]:
     """The same at so many ports."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(theirs, pages, seconds, count), daemon=True
-    )
-    process.start()
-    theirs.close()  # so that a server that cannot start is noticed
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    with _process(_main, pages, seconds, count) as ports:
+        yield ports
+
+
+async def _play(ready: Connection, sandbox: Callable[[], Sandbox], lost: float) -> None:
+    async with (
+        sandbox() as cloud,
+        FaultyProxy(
+            cloud.origin, random.Random(cloud.seed), share=lost, reads=0, mishaps=(Fate.UNANSWERED,)
+        ) as proxy,
+    ):
+        base_url = proxy.origin + cloud.base_path if lost else cloud.base_url
+        ready.send({**cloud.ready(), "base_url": base_url})
+        await asyncio.Event().wait()
+
+
+def _cloud(ready: Connection, sandbox: Callable[[], Sandbox], lost: float) -> None:
+    asyncio.run(_play(ready, sandbox, lost))
+
+
+@contextmanager
+def playing(sandbox: Callable[[], Sandbox], lost: float = 0.0) -> Iterator[Mapping[str, str]]:
+    """A sandbox; yields its ``base_url``, ``token`` and ``control_url``.
+
+    ``lost`` is the share of changing requests that are carried out and whose answers are lost, by the sandbox' seed.
+    """
+    with _process(_cloud, sandbox, lost) as ready:
+        yield ready
 
 
 def account(kind: str, port: int, name: str = "bench") -> Mapping[str, Any]:

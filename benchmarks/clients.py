@@ -39,9 +39,12 @@ FASTER, LESS_CPU = 3.0, 0.2
 class PlainToken(SansIOHTTPPolicy[Any, Any]):
     """pydo's own way of sending its token refuses loopback without TLS."""
 
+    def __init__(self, token: str) -> None:
+        self._token = token
+
     def on_request(self, request: Any) -> None:
         """Add the header."""
-        request.http_request.headers["Authorization"] = "Bearer benchmark"
+        request.http_request.headers["Authorization"] = f"Bearer {self._token}"
 
 
 def pydo_list(port: int) -> Callable[[], int]:
@@ -49,7 +52,7 @@ def pydo_list(port: int) -> Callable[[], int]:
     client = pydo.Client(
         token="benchmark",
         endpoint=f"http://127.0.0.1:{port}",
-        authentication_policy=PlainToken(),
+        authentication_policy=PlainToken("benchmark"),
         retry_total=0,
     )
     return lambda: len(client.droplets.list(per_page=200)["droplets"])

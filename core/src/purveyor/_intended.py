@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from purveyor.state.journal import Journal
 
 __all__ = ["Intended"]
 
+_TEND_PAUSE_SECONDS = 1.0
 TEND_SECONDS = 10.0
 """How long a call that changes something looks after what earlier ones have left."""
 
@@ -30,6 +32,7 @@ class Intended(Viewed):
     _settler: Settler
     _reconciler: Reconciler
     _writes: Writes
+    _tend_from = -math.inf
 
     async def list_intents(self) -> list[Intent]:
         """Every intent of the journal, oldest first."""
@@ -105,7 +108,10 @@ class Intended(Viewed):
     def _change(self) -> Iterator[None]:
         """Something is changed: what is due from earlier calls is looked after beside it."""
         with self._writes.one():
-            self._writes.beside(self._tend())
+            now = self._around.clock.monotonic()
+            if now >= self._tend_from:
+                self._tend_from = now + _TEND_PAUSE_SECONDS
+                self._writes.beside(self._tend())
             yield
 
     async def _tend(self) -> None:

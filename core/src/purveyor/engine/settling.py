@@ -324,8 +324,8 @@ class Settler:
         while True:
             try:
                 await self.run_due(clock.monotonic() + SETTLE_SECONDS, patient=True)
-            except PurveyorError as error:
-                _log.warning("open intents cannot be looked after: %s", error)
+            except PurveyorError as error:  # whoever wants to buy is told as well, and others need not be
+                _log.info("open intents cannot be looked after: %s", error)
             await clock.sleep(_LONGEST_PAUSE)
 
 

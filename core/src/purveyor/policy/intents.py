@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -71,7 +70,7 @@ def digest(spec: InstanceSpec, count: int, secret: bytes) -> dict[str, str]:
     """
     fields = {**attrs.asdict(spec), "count": count}
     return {
-        name: hmac.new(secret, f"{name}={_plain(value)}".encode(), hashlib.sha256).hexdigest()[:16]
+        name: hmac.digest(secret, f"{name}={_plain(value)}".encode(), "sha256").hex()[:16]
         for name, value in fields.items()
     }
 

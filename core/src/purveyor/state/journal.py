@@ -393,12 +393,13 @@ _BY_KEY = f"{_ALL} WHERE owner = ? AND key = ?"
 _BY_DUE = f"{_ALL} WHERE owner = ? AND due <= ?"
 _BY_INSTANCE = f"{_ALL} WHERE provider = ? AND instance_id = ?"
 
+_FIELDS = tuple(field.name for field in attrs.fields(Intent))
 _COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
 
 
 def _row(intent: Intent) -> tuple[Any, ...]:
     due = next_look(intent)
-    body = json.dumps(attrs.asdict(intent), default=_plain)
+    body = json.dumps({name: getattr(intent, name) for name in _FIELDS}, default=_plain)
     return (
         intent.id,
         intent.owner,
@@ -437,14 +438,12 @@ def _read(db: sqlite3.Connection, intent_id: str) -> Intent:
     return _load(row[0])
 
 
-def _plain(value: object) -> str:
-    return (
-        str(value.value)
-        if isinstance(value, Enum)
-        else value.isoformat()
-        if isinstance(value, datetime)
-        else str(value)
-    )
+def _plain(value: object) -> str | dict[str, Any]:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return attrs.asdict(value) if isinstance(value, Doubt) else str(value)
 
 
 def _load(body: str) -> Intent:

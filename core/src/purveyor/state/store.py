@@ -81,6 +81,7 @@ class Store:
         self._connect = connect or functools.partial(_connect, folder)
         self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
         self._connection: sqlite3.Connection | None = None
+        self._sure: str | None = None
         self._closed = False
 
     @property
@@ -151,20 +152,21 @@ class Store:
         """
         if self._closed:
             raise StateUnavailableError("the state is closed; the client that it belongs to was closed")
-        begin = (
-            f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}",
-            f"BEGIN {'DEFERRED' if reading else 'IMMEDIATE'}",
+        begin = f"BEGIN {'DEFERRED' if reading else 'IMMEDIATE'}"
+        sure = None if reading else "FULL" if durable else "NORMAL"
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._transact, work, begin, sure
         )
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, begin)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: tuple[str, str]) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, sure: str | None) -> T:
         try:
             if self._connection is None:
                 self._connection = _prepared(self._connect())
-            how_sure, how_exclusive = begin
-            self._connection.execute(how_sure)
+            if sure not in {None, self._sure}:
+                self._connection.execute(f"PRAGMA synchronous = {sure}")
+                self._sure = sure
             with self._connection as db:
-                db.execute(how_exclusive)
+                db.execute(begin)
                 return work(db)
         except (sqlite3.Error, OSError) as exc:
             where = self.folder or "memory"
@@ -208,9 +210,12 @@ def _go_wal(db: sqlite3.Connection) -> None:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the schema up to date; where it is, nobody who writes is waited for."""
+    if _version(db) == len(MIGRATIONS):
+        return
     with db:
         db.execute("BEGIN IMMEDIATE")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
+        version = _version(db)
         if version > len(MIGRATIONS):
             msg = f"it was written by a newer version of purveyor (schema {version})"
             raise sqlite3.DatabaseError(msg)
@@ -218,6 +223,11 @@ def _migrate(db: sqlite3.Connection) -> None:
             for statement in statements:
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _get(db: sqlite3.Connection, space: str, key: str) -> Row | None:
