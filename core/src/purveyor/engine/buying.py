@@ -99,8 +99,10 @@ class Buyer:
         """The right to work on the intent, or the intent if it is through; waits for whoever works on it now."""
         opened, clock = search.opened, self._around.clock
         while True:
-            if isinstance(opened, Hold) or opened.state.came_to_an_end:
+            if isinstance(opened, Hold):
                 return opened
+            if opened.state.came_to_an_end and not opened.holder:
+                return opened  # whoever still holds it may find the machine broken, and make another
             hold = await self._journal.take(opened)
             if hold is not None and hold.intent.state is opened.state:
                 return hold
@@ -146,6 +148,8 @@ class Buyer:
         """What an earlier call has led to, if its intent was left open."""
         if hold.intent.state.doubtful:
             return await self._settler.settle(hold, search.deadline)
+        if hold.intent.state.came_to_an_end:
+            return await self._made_before(hold.intent, search)
         if hold.intent.state is IntentState.DISCARDING:
             await self._settler.discard(hold, search.deadline)
         return None
@@ -312,7 +316,14 @@ class Buyer:
         return compute
 
     async def _write_down(self, hold: Hold, member: Member, call: Call) -> None:
-        """On the disk before the first byte goes out; what cannot be written is not sent."""
+        """On the disk before the first byte goes out; what cannot be written is not sent.
+
+        Of two requests for one name the other may be carried out once the machine of the first is deleted.
+        """
+        doubts = hold.intent.doubts
+        if hold.intent.state is IntentState.UNKNOWN and member.marking is Marking.NAME:
+            others = (doubt for doubt in doubts if doubt.provider != member.name)
+            doubts = (*others, self._settler.doubt(member))
         try:
             await hold.move(
                 IntentState.SENT,
@@ -324,6 +335,7 @@ class Buyer:
                 sent_at=self._around.clock.now(),
                 quiet_after=call.deadline,
                 boot=self._around.boot,
+                doubts=doubts,
                 error=None,
             )
         except PurveyorError as error:
@@ -332,7 +344,15 @@ class Buyer:
 
     async def _confirm(self, hold: Hold, search: Search, made: Instance) -> None:
         holder = hold.intent.holder if search.wait else ""
-        await self._note(hold, search, IntentState.CONFIRMED, instance_id=made.id, holder=holder)
+        await self._note(
+            hold,
+            search,
+            IntentState.CONFIRMED,
+            durable=True,
+            instance_id=made.id,
+            holder=holder,
+            **self._journal.quiet(),
+        )
 
     async def _note(self, hold: Hold, search: Search, state: IntentState, **changes: Any) -> None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""

@@ -10,10 +10,11 @@ import attrs
 from purveyor.engine.machines import PROTECTED, Machines
 from purveyor.engine.registry import Registry, Surroundings
 from purveyor.engine.settling import Settler
-from purveyor.model.errors import ConflictError, PurveyorError, ValidationError
+from purveyor.model.errors import ConflictError, InstanceNotFoundError, PurveyorError, ValidationError
 from purveyor.model.instance import Instance
 from purveyor.model.intent import Doubt, Finding, FindingKind, Intent, IntentState, Reconciliation
 from purveyor.model.views import View
+from purveyor.policy.intents import STEPS
 from purveyor.policy.reconciling import compare
 from purveyor.state.journal import Hold, Journal
 
@@ -161,17 +162,18 @@ class Reconciler:
     async def _bring_on(self, hold: Hold, finding: Finding, deadline: float) -> str:
         state, now = hold.intent.state, self._around.clock.now()
         if finding.kind is FindingKind.VANISHED:
-            await self._settler.machine_gone(hold, deadline)
-            return "noted as deleted"
+            return await self._note_gone(hold, deadline)
         if state.doubtful:
             made = await self._settler.settle(hold, deadline)
             return "adopted" if made else "settled: nothing was made"
-        if state is IntentState.DELETED or finding.instance is None:
+        if finding.instance is None:
             return ""
         if state in {IntentState.TOMBSTONED, IntentState.REAPED}:
             await hold.move(doubts=(*hold.intent.doubts, Doubt(finding.provider, now)))
             await self._settler.look_after(hold, deadline)
             return "deleted, as it was given up"
+        if IntentState.ADOPTED not in STEPS[state]:
+            return ""  # it was deleted, or somebody has come to an end with it meanwhile
         member = self._registry.get(finding.provider)
         await hold.move(
             IntentState.ADOPTED,
@@ -180,6 +182,18 @@ class Reconciler:
             instance_id=finding.instance.id,
         )
         return "adopted"
+
+    async def _note_gone(self, hold: Hold, deadline: float) -> str:
+        """Ask for the machine once more: a row may have slipped to another page while the pages were walked through."""
+        intent = hold.intent
+        if not intent.state.owns_machine:
+            return ""
+        try:
+            await self._machines.find(f"{intent.provider}/{intent.instance_id}", deadline=deadline)
+        except InstanceNotFoundError:
+            await self._settler.machine_gone(hold, deadline)
+            return "noted as deleted"
+        return ""
 
 
 def _where(finding: Finding) -> str:

@@ -172,6 +172,7 @@ class Settler:
             doubts += (Doubt(member.name, self._around.clock.now()),)
         await hold.move(
             IntentState.ADOPTED,
+            durable=True,
             provider=member.name,
             type=member.config.type,
             instance_id=kept.id,
@@ -207,8 +208,29 @@ class Settler:
             intent = await hold.move(IntentState.DISCARDING)
         await self._delete(member, bare, deadline)
         await self._wait_until_gone(member, bare, deadline)
+        if any(doubt.provider == member.name for doubt in intent.doubts):
+            await self._wait_for_twins(hold, member, deadline)
         gone = (*intent.discarded, f"{member.config.type}/{bare}")
         await hold.move(IntentState.DISCARDED, instance_id=None, discarded=gone)
+
+    async def _wait_for_twins(self, hold: Hold, member: Member, deadline: float) -> None:
+        """Several requests were sent; wait until none can be carried out any more, and delete what they have made."""
+        clock, pause = self._around.clock, _FIRST_PAUSE
+        while True:
+            found, left = await self._look(hold, member, deadline)
+            extras = [one for one in found if one.id != hold.intent.instance_id]
+            for extra in extras:
+                await self._delete(member, extra.id, deadline)
+                await self._wait_until_gone(member, extra.id, deadline)
+            if left <= 0 and not extras:
+                return
+            wait = min(pause, left)
+            if clock.monotonic() + wait >= deadline:
+                raise CallTimeoutError(
+                    f"another request for {hold.intent.name} may still be carried out", provider=member.name
+                )
+            await clock.sleep(wait)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     async def machine_gone(self, hold: Hold, deadline: float) -> None:
         """The intent's machine was deleted or does not exist any more."""
