@@ -241,6 +241,30 @@ class TestDoubt:
         assert made.instance.id == "late"
         assert cloud.count("create_instance") == 1
 
+    def test_a_call_that_is_cancelled_at_any_step_leaves_its_key_to_the_next(self, world):
+        def cancelled_after(steps):
+            @virtual
+            async def story():
+                nonlocal through
+                cloud = world.add("a", type="named")
+                async with world.client() as client:
+                    task = asyncio.create_task(client.provision(SPEC, key="k", wait=True))
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    through = task.done()
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    await client.provision(SPEC, key="k", wait=True)
+                assert len(cloud.created) == 1, steps
+
+            story()
+
+        through, steps = False, 0
+        while not through:
+            cancelled_after(steps)
+            steps += 1
+        assert steps > 20
+
     @virtual
     async def test_a_long_lived_client_settles_what_is_open_by_itself(self, world, disk):
         cloud = world.add("a")
