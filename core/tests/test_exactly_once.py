@@ -442,6 +442,26 @@ class TestReconciling:
         assert cloud.machines.keys() == {"a-0", "new", "other"}
 
     @virtual
+    async def test_a_found_machine_that_a_caller_was_told_of_meanwhile_is_not_deleted(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as caller, world.client(store=disk()) as other:
+            await caller.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_AFTER)
+            cloud.always["find_by_mark"] = NOT_SENT
+            with pytest.raises(UncertainOutcomeError):
+                await caller.provision(SPEC, key="k", deadline=5)
+            long_ago = caller._around.clock.now() - timedelta(hours=2)
+            cloud.machines["a-1"] = attrs.evolve(cloud.machines["a-1"], created_at=long_ago)
+            cloud.fail("list_instances", Fault(seconds=20))
+            reconciling = asyncio.create_task(other.reconcile(delete_orphans=["a/a-1"]))
+            await asyncio.sleep(15)
+            cloud.always.clear()
+            made = await caller.provision(SPEC, key="k")
+            (found,) = (await reconciling).findings
+        assert (made.instance.id, found.kind, found.action) == ("a-1", FindingKind.LATE, "")
+        assert "a-1" in cloud.machines
+
+    @virtual
     async def test_a_machine_that_vanished_is_noted(self, world):
         cloud = world.add("a")
         async with world.client() as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import timedelta
 
@@ -10,11 +11,17 @@ import attrs
 from purveyor.engine.machines import PROTECTED, Machines
 from purveyor.engine.registry import Registry, Surroundings
 from purveyor.engine.settling import Settler
-from purveyor.model.errors import ConflictError, InstanceNotFoundError, PurveyorError, ValidationError
+from purveyor.model.errors import (
+    ConflictError,
+    InstanceNotFoundError,
+    IntentNotFoundError,
+    PurveyorError,
+    ValidationError,
+)
 from purveyor.model.instance import Instance
 from purveyor.model.intent import Doubt, Finding, FindingKind, Intent, IntentState, Reconciliation
 from purveyor.model.views import View
-from purveyor.policy.intents import STEPS
+from purveyor.policy.intents import STEPS, is_intents
 from purveyor.policy.reconciling import compare
 from purveyor.state.journal import Hold, Journal
 
@@ -118,8 +125,7 @@ class Reconciler:
     async def _mend(self, finding: Finding, order: Order, deadline: float) -> str:
         """What was done about one finding; empty if nothing was."""
         if _where(finding) in order.delete:
-            await self._machines.delete(_where(finding), force=False, deadline=deadline)
-            return "deleted"
+            return await self._delete(finding, deadline)
         if finding.kind is FindingKind.FOREIGN:
             return await self._adopt(finding, self._around.ids()) if order.adopt else ""
         if not order.apply or finding.kind is FindingKind.TWIN:
@@ -127,6 +133,20 @@ class Reconciler:
         if finding.kind is FindingKind.ORPHAN:
             return await self._adopt(finding, finding.intent)
         return await self._go_on(finding, deadline)
+
+    async def _delete(self, finding: Finding, deadline: float) -> str:
+        """Delete a found machine, unless its intent has come to have it since; nobody may adopt it meanwhile."""
+        async with contextlib.AsyncExitStack() as stack:
+            with contextlib.suppress(IntentNotFoundError):
+                hold = await self._journal.take(await self._journal.get(finding.intent))
+                if hold is None:
+                    return "another process works on it"
+                await stack.enter_async_context(hold)
+                kind = self._registry.get(finding.provider).config.type
+                if finding.instance is not None and is_intents(finding.instance, kind, hold.intent):
+                    return ""
+            await self._machines.delete(_where(finding), force=False, deadline=deadline)
+        return "deleted"
 
     async def _adopt(self, finding: Finding, intent_id: str) -> str:
         """Write down an intent for a machine that the journal does not know."""
