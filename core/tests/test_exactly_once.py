@@ -442,6 +442,18 @@ class TestReconciling:
         assert cloud.machines.keys() == {"a-0", "new", "other"}
 
     @virtual
+    async def test_a_machine_that_is_bought_during_the_look_is_no_orphan(self, world, disk):
+        cloud = world.add("a")
+        cloud.hold(3)  # more than a page
+        cloud.fail("list_instances", Fault(seconds=20))
+        async with world.client(store=disk()) as caller, world.client(store=disk()) as other:
+            reconciling = asyncio.create_task(other.reconcile(apply=True))
+            await asyncio.sleep(5)
+            await caller.provision(SPEC)
+            result = await reconciling
+        assert (result.findings, result.complete) == ((), True)
+
+    @virtual
     async def test_a_found_machine_that_a_caller_was_told_of_meanwhile_is_not_deleted(self, world, disk):
         cloud = world.add("a")
         async with world.client(store=disk()) as caller, world.client(store=disk()) as other:

@@ -75,20 +75,23 @@ class Reconciler:
             ValidationError: A machine is to be deleted that may not be; nothing was done.
         """
         owner = (await self._journal.identity()).owner
-        intents = await self._journal.listing()  # first, so that what is bought meanwhile is no orphan
+        intents = {intent.id: intent for intent in await self._journal.listing()}
         view = await see()
+        fresh = {intent.id for intent in await self._journal.listing()} - intents.keys()
         members = [
             member for member in self._registry.offering("compute") if member.name not in view.failures
         ]
         findings = compare(
             [one for one in view.items if one.provider not in view.stale],
-            {intent.id: intent for intent in intents},
+            intents,
             types={member.name: member.config.type for member in self._registry},
             graces={member.name: member.visibility_grace for member in members},
             owner=order.owner or owner,
             ours=order.owner in {None, owner},
             now=self._around.clock.now(),
         )
+        # What was bought while we looked is no orphan.
+        findings = [finding for finding in findings if finding.intent not in fresh]
         self._check(findings, order)
         failures: dict[str, PurveyorError] = dict(view.failures)
         done = []
