@@ -11,9 +11,11 @@ import pytest
 from purveyor import (
     ConflictError,
     FindingKind,
+    InstanceStatus,
     IntentNotFoundError,
     IntentState,
     PermissionDeniedError,
+    ProviderUnavailableError,
     QuotaExceededError,
     StateUnavailableError,
     UncertainOutcomeError,
@@ -353,6 +355,60 @@ class TestDoubt:
             made = await client.provision(SPEC)
         assert (made.instance.id, world.bought) == ("a-0", ["web"])
         assert now() < 5
+
+
+class TestAnotherProviderUnderTheSameName:
+    """What is not there says nothing about what was asked for elsewhere."""
+
+    @pytest.mark.parametrize("change", [{"type": "plain"}, {"config": {"base_url": "http://127.0.0.1:9"}}])
+    def test_does_not_settle_what_was_sent_to_the_first(self, world, disk, change):
+        @virtual
+        async def story():
+            cloud = world.add("a")
+            async with world.client(store=disk()) as client:
+                await client.provision(attrs.evolve(SPEC, name="first"))
+                cloud.fail("create_instance", LOST_AFTER)
+                cloud.always["find_by_mark"] = NOT_SENT
+                with pytest.raises(UncertainOutcomeError):
+                    await client.provision(SPEC, key="k", deadline=5)
+            cloud.always.clear()
+            there, cloud.machines = cloud.machines, {}
+            before = {**cloud.entry}
+            cloud.entry.update(change)
+            async with world.client(store=disk()) as client:
+                with pytest.raises(UncertainOutcomeError, match="another provider 'a'"):
+                    await client.provision(SPEC, key="k", deadline=1000)
+            cloud.entry, cloud.machines = before, there
+            async with world.client(store=disk()) as client:
+                assert (await client.provision(SPEC, key="k")).instance.id == "a-1"
+            assert world.bought == ["first", "web"]
+
+        story()
+
+    @virtual
+    async def test_has_no_machine_taken_for_the_firsts_and_none_deleted(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(SPEC, key="k")
+            cloud.fail("create_instance", Fault())
+            cloud.always["delete_instance"] = NOT_SENT
+            cloud.born = {"status": InstanceStatus.ERROR}
+            with pytest.raises(ProviderUnavailableError):
+                await client.provision(
+                    attrs.evolve(SPEC, name="broken"), key="broken", wait=True, deadline=60
+                )
+        cloud.always.clear()
+        cloud.entry["type"] = "plain"
+        cloud.machines = {bare: cloud.machine(bare, "strange") for bare in ("a-0", "a-1")}
+        async with world.client(store=disk(), health_interval=3600) as client:
+            again = await client.provision(SPEC, key="k")
+            assert (again.instance.name, again.instance.status) == ("web", InstanceStatus.UNKNOWN)
+            assert "another provider" in again.warnings[0]
+            await asyncio.sleep(600)
+            result = await client.reconcile(apply=True)
+            states = {one.state for one in await client.list_intents()}
+        assert list(cloud.machines) == ["a-0", "a-1"]
+        assert states == {IntentState.CONFIRMED, IntentState.DISCARDING}, result
 
 
 class TestByHand:

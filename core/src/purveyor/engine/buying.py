@@ -128,6 +128,7 @@ class Buyer:
         if intent.state is IntentState.DELETED:
             raise gone
         try:
+            self._settler.provider_of(intent)
             return await self._machines.find(where, deadline=search.deadline)
         except InstanceNotFoundError as error:
             age = (self._around.clock.now() - intent.updated_at).total_seconds()
@@ -330,6 +331,7 @@ class Buyer:
                 durable=True,
                 provider=member.name,
                 type=member.config.type,
+                base_url=member.config.settings.base_url,
                 instance_id=None,
                 marked="marks" in member.facets,
                 sent_at=self._around.clock.now(),

@@ -155,6 +155,7 @@ class Reconciler:
         """Write down an intent for a machine that the journal does not know."""
         instance, now = finding.instance, self._around.clock.now()
         assert instance is not None  # noqa: S101 - such findings have one
+        config = self._registry.get(instance.provider).config
         await self._journal.record(
             Intent(
                 id=intent_id,
@@ -165,7 +166,8 @@ class Reconciler:
                 name=instance.name,
                 digest={},
                 provider=instance.provider,
-                type=self._registry.get(instance.provider).config.type,
+                type=config.type,
+                base_url=config.settings.base_url,
                 instance_id=instance.id,
                 created_at=now,
                 updated_at=now,
@@ -202,6 +204,7 @@ class Reconciler:
             IntentState.ADOPTED,
             provider=member.name,
             type=member.config.type,
+            base_url=member.config.settings.base_url,
             instance_id=finding.instance.id,
         )
         return "adopted"
@@ -211,6 +214,7 @@ class Reconciler:
         intent = hold.intent
         if not intent.state.owns_machine:
             return ""
+        self._settler.provider_of(intent)
         try:
             await self._machines.find(f"{intent.provider}/{intent.instance_id}", deadline=deadline)
         except InstanceNotFoundError:

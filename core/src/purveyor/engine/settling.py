@@ -15,6 +15,7 @@ from purveyor.model.errors import (
     InstanceNotFoundError,
     Outcome,
     PermissionDeniedError,
+    ProviderNotFoundError,
     PurveyorError,
     UncertainOutcomeError,
 )
@@ -75,6 +76,25 @@ class Settler:
             await self._store.put(_FINDABLE, member.name, b"", now)
         self._findable.add(member.name)
 
+    def provider_of(self, intent: Intent) -> Member:
+        """Who was asked for the intent's machine.
+
+        Raises:
+            ProviderNotFoundError: It is not configured any more; another one may have its name, and another's machines
+                tell nothing about the intent.
+            ProviderInactiveError: It is disabled.
+        """
+        member = self._registry.get(intent.provider or "")
+        was, now = (intent.type, intent.base_url), (member.config.type, member.config.settings.base_url)
+        if was != now:
+            told = " and ".join(f"{type_} at {url or 'its own address'}" for type_, url in (was, now))
+            raise ProviderNotFoundError(
+                f"intent {intent.id} was sent to another provider {member.name!r} than the one that is configured now "
+                f"({told}); configure that one again",
+                details={"requested_provider": member.name, "intent": intent.id},
+            )
+        return member
+
     # Settling
 
     async def settle(
@@ -104,7 +124,7 @@ class Settler:
         await self._calm(hold)
         while True:
             try:
-                member = self._registry.get(hold.intent.provider or "")
+                member = self.provider_of(hold.intent)
                 if again is not None and (made := await again()) is not None:
                     return made
                 found, left = await self._look(hold, member, deadline)
@@ -175,6 +195,7 @@ class Settler:
             durable=True,
             provider=member.name,
             type=member.config.type,
+            base_url=member.config.settings.base_url,
             instance_id=kept.id,
             doubts=doubts,
         )
@@ -203,7 +224,7 @@ class Settler:
             PurveyorError: It is not gone by the deadline; the intent stays to be worked on.
         """
         intent = hold.intent
-        member, bare = self._registry.get(intent.provider or ""), intent.instance_id or ""
+        member, bare = self.provider_of(intent), intent.instance_id or ""
         if intent.state is not IntentState.DISCARDING:
             intent = await hold.move(IntentState.DISCARDING)
         await self._delete(member, bare, deadline)
@@ -234,6 +255,7 @@ class Settler:
 
     async def machine_gone(self, hold: Hold, deadline: float) -> None:
         """The intent's machine was deleted or does not exist any more."""
+        self.provider_of(hold.intent)
         await hold.move(IntentState.DELETED)
         await self.look_after(hold, deadline)
 
@@ -286,7 +308,7 @@ class Settler:
         over = intent.state in {IntentState.DELETED, IntentState.DISCARDED, IntentState.REAPED}
         if not (over and intent.marked and intent.provider):
             return
-        member = self._registry.get(intent.provider)
+        member = self.provider_of(intent)
         mark = MarkRequest(mark_of(intent))
 
         async def work(call: Call) -> None:
