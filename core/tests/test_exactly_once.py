@@ -312,6 +312,26 @@ class TestDoubt:
         assert made.instance.id in cloud.machines
 
     @virtual
+    async def test_a_late_arrival_is_deleted_although_another_provider_was_taken_away(self, world, disk):
+        for name in ("a", "b", "c"):
+            world.add(name)
+        for name in ("a", "b"):
+            world.clouds[name].fail("create_instance", LOST_BEFORE)
+        async with world.client(store=disk(), selection_policy="priority") as client:
+            await client.provision(SPEC, deadline=1000)
+            intent = await only(client)
+        assert [doubt.provider for doubt in intent.doubts] == ["a", "b"]
+        cloud = world.clouds["b"]
+        cloud.machines["late"] = cloud.machine("late", "web", tags=(f"pv-{intent.owner}-{intent.id}",))
+        del world.clouds["a"]
+        await asyncio.sleep(600)
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, name="other"), provider="c")
+            intent = next(one for one in await client.list_intents() if one.name == "web")
+        assert "late" not in cloud.machines
+        assert [doubt.provider for doubt in intent.doubts] == ["a"]
+
+    @virtual
     async def test_marks_that_cannot_be_looked_for_are_no_place_to_buy(self, world):
         blind, other = world.add("a", priority=1), world.add("b", priority=2)
         blind.always["find_by_mark"] = BLIND

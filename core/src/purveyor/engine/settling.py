@@ -286,19 +286,29 @@ class Settler:
             await self._finish(hold, deadline)
 
     async def _recheck(self, hold: Hold, deadline: float) -> None:
-        """Look for late arrivals where that is due; whatever is not the intent's machine is deleted."""
+        """Look for late arrivals where that is due, everywhere, before the first trouble is raised."""
+        trouble: PurveyorError | None = None
         for doubt in hold.intent.doubts:
             if doubt.due > self._around.clock.now():
                 continue
-            member = self._registry.get(doubt.provider)
-            for walk in range(2):
-                found = await self._machines(hold.intent, member, deadline)
-                extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
-                for extra in extras:
-                    _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
-                    await self._delete(member, extra.id, deadline)
-                if not extras and walk:
-                    await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
+            try:
+                await self._recheck_at(hold, doubt, deadline)
+            except PurveyorError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+
+    async def _recheck_at(self, hold: Hold, doubt: Doubt, deadline: float) -> None:
+        """Look for late arrivals at one provider; whatever is not the intent's machine is deleted."""
+        member = self._registry.get(doubt.provider)
+        for walk in range(2):
+            found = await self._machines(hold.intent, member, deadline)
+            extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
+            for extra in extras:
+                _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
+                await self._delete(member, extra.id, deadline)
+            if not extras and walk:
+                await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
 
     async def _finish(self, hold: Hold, deadline: float) -> None:
         """Nothing of a machine that is gone is to be left at the provider."""
