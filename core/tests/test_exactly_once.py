@@ -1,6 +1,7 @@
 """Keys, intents and doubts: one machine a wish, whatever is lost on the way."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from datetime import timedelta
@@ -704,6 +705,38 @@ class TestJournals:
 
 
 class TestClosing:
+    @virtual
+    async def test_a_task_that_has_bought_and_does_something_else_now_is_left_alone(self, world):
+        world.add("a").always["create_instance"] = Fault(seconds=2)
+        client = world.client()
+
+        async def work():
+            made = await client.provision(SPEC)
+            await asyncio.sleep(1000)
+            return made
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(1)
+        await client.aclose()
+        assert now() < 5
+        assert (await task).complete
+
+    @virtual
+    async def test_a_task_that_goes_on_after_it_was_cancelled_is_not_waited_for(self, world):
+        world.add("a").always["create_instance"] = Fault(seconds=HANG)
+        client = world.client()
+
+        async def work():
+            with contextlib.suppress(asyncio.CancelledError):
+                await client.provision(SPEC, deadline=1000)
+            await asyncio.sleep(1000)
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(1)
+        await client.aclose()
+        assert now() < 15
+        await task
+
     @virtual
     async def test_what_is_under_way_gets_a_grace_and_is_noted_then(self, world, disk):
         world.add("a").always["create_instance"] = Fault(seconds=HANG)
