@@ -15,6 +15,7 @@ from purveyor import (
     InstanceStatus,
     IntentNotFoundError,
     IntentState,
+    Outcome,
     PermissionDeniedError,
     ProviderUnavailableError,
     QuotaExceededError,
@@ -662,6 +663,27 @@ class TestJournals:
             again = await client.provision(SPEC, key="k")
         assert again.instance.id == made.instance.id
         assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_a_broken_machine_that_could_not_be_noted_is_told_and_stays_in_doubt(
+        self, world, disk, monkeypatch
+    ):
+        cloud = world.add("a")
+        cloud.born = {"status": InstanceStatus.ERROR}
+        write = journal_module._write
+
+        def full(db, intent, before):
+            if intent.state is IntentState.CONFIRMED:
+                raise sqlite3.OperationalError("database or disk is full")
+            write(db, intent, before)
+
+        monkeypatch.setattr(journal_module, "_write", full)
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ProviderUnavailableError, match="could not be written down") as caught:
+                await client.provision(SPEC, key="k", wait=True)
+            assert caught.value.outcome is Outcome.MADE
+            assert (await only(client)).state is IntentState.UNKNOWN
+        assert list(cloud.machines) == ["a-0"]
 
     def test_network_file_systems_are_known_by_their_mounts(self, tmp_path):
         mounts = tmp_path / "mounts"

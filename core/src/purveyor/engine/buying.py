@@ -376,6 +376,8 @@ class Buyer:
             return await self._machines.ready(made, deadline=search.deadline)
         except BrokenMachineError as error:
             try:
+                if not hold.intent.state.owns_machine:
+                    raise StateUnavailableError("that it was made could not be written down")
                 await self._settler.discard(hold, search.deadline)
             except PurveyorError as stuck:
                 error.outcome = Outcome.MADE
