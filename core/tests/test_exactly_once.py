@@ -284,6 +284,22 @@ class TestDoubt:
         assert (intent.state, intent.instance_id) == (IntentState.ADOPTED, "found")
 
     @virtual
+    async def test_a_long_lived_client_keeps_no_doubt_from_those_who_ask(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_BEFORE, LOST_BEFORE)
+            for key in ("k", "other"):
+                with pytest.raises(UncertainOutcomeError):
+                    await client.provision(SPEC, key=key, deadline=5)
+            one, other = [found.id for found in await client.list_intents() if found.state.doubtful]
+        async with world.client(store=disk(), health_interval=3600) as client:
+            await asyncio.sleep(5)
+            assert (await client.resolve_intent(one, tombstone=True)).state is IntentState.TOMBSTONED
+            (found,) = (await client.reconcile(apply=True)).findings
+            assert (found.intent, found.action) == (other, "settled: nothing was made")
+
+    @virtual
     async def test_of_two_machines_with_one_mark_the_older_is_kept(self, world):
         cloud = world.add("a")
         cloud.fail("create_instance", LOST_AFTER)

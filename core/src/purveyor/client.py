@@ -642,7 +642,7 @@ class MultiProviderClient(Deployed):
     async def _tend(self) -> None:
         """Best effort: what cannot be done now stays due."""
         with contextlib.suppress(PurveyorError):
-            await self._settler.run_due(self._deadline(TEND_SECONDS), patient=False)
+            await self._settler.run_due(self._deadline(TEND_SECONDS))
 
     def _stream(
         self,

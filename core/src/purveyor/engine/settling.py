@@ -357,18 +357,18 @@ class Settler:
 
     # All that is due
 
-    async def run_due(self, deadline: float, *, patient: bool) -> None:
-        """Look after every intent that is due and that nobody alive works on."""
+    async def run_due(self, deadline: float) -> None:
+        """Look once after every intent that is due and that nobody alive works on, so that none is kept from its caller."""
         due = await self._journal.due()
-        await asyncio.gather(*(self._one_due(intent, deadline, patient=patient) for intent in due))
+        await asyncio.gather(*(self._one_due(intent, deadline) for intent in due))
 
-    async def _one_due(self, intent: Intent, deadline: float, *, patient: bool) -> None:
+    async def _one_due(self, intent: Intent, deadline: float) -> None:
         try:
             hold = await self._journal.take(intent)
             if hold is None:
                 return
             async with hold:
-                await self.look_after(hold, deadline, patient=patient)
+                await self.look_after(hold, deadline, patient=False)
         except PurveyorError as error:
             _log.info("intent %s is still open: %s", intent.id, error)
 
@@ -377,7 +377,7 @@ class Settler:
         clock = self._around.clock
         while True:
             try:
-                await self.run_due(clock.monotonic() + SETTLE_SECONDS, patient=True)
+                await self.run_due(clock.monotonic() + SETTLE_SECONDS)
             except PurveyorError as error:  # whoever wants to buy is told as well, and others need not be
                 _log.info("open intents cannot be looked after: %s", error)
             await clock.sleep(_LONGEST_PAUSE)
