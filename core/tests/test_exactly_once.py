@@ -616,6 +616,8 @@ class TestJournals:
             assert after != before
             (found,) = (await client.reconcile(owner=before, adopt=True)).findings
             assert (found.kind, found.action) == (FindingKind.FOREIGN, "adopted")
+            again = await client.reconcile(owner=before, adopt=True)
+            assert ([one.action for one in again.findings], again.complete) == (["adopted before"], True)
             await asyncio.sleep(60)
             assert (await client.reconcile()).findings == ()
             await client.provision(attrs.evolve(SPEC, name="other"), key="k")
