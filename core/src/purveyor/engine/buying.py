@@ -88,10 +88,12 @@ class Buyer:
         """
         hold = await self._hold(search)
         if isinstance(hold, Intent):
-            return await self._made_before(hold, search)
+            return await self._waited_for(await self._made_before(hold, search), search)
         async with hold:
             found = await self._resume(hold, search)
-            return await self._search(hold, search) if found is None else found
+            if found is None:
+                return await self._search(hold, search)
+            return await self._waited_for(found, search)
 
     # What is there already
 
@@ -144,6 +146,20 @@ class Buyer:
             name=intent.name,
             status=InstanceStatus.UNKNOWN,
         )
+
+    async def _waited_for(self, found: Instance, search: Search) -> Instance:
+        """A machine of an earlier call once it is ready. One that is broken is told and kept: somebody may know it."""
+        if search.wait:
+            try:
+                return await self._machines.ready(found, deadline=search.deadline)
+            except PurveyorError as error:
+                self._tell_late(search, found, error)
+        return found
+
+    def _tell_late(self, search: Search, machine: Instance, error: PurveyorError) -> None:
+        error.provider = error.provider or machine.provider
+        error.details.setdefault("name", machine.name)
+        search.late = error
 
     async def _resume(self, hold: Hold, search: Search) -> Instance | None:
         """What an earlier call has led to, if its intent was left open."""
@@ -388,9 +404,7 @@ class Buyer:
                 error.outcome = Outcome.REFUSED
             raise error from None
         except PurveyorError as error:
-            error.provider = error.provider or made.provider
-            error.details.setdefault("name", made.name)
-            search.late = error
+            self._tell_late(search, made, error)
             return made
 
 
