@@ -6,8 +6,10 @@ import functools
 from collections import Counter
 from unittest.mock import patch
 
+import attrs
 import pytest
 
+from purveyor.engine import gate
 from purveyor.engine.buying import Buyer
 from purveyor.engine.settling import Settler
 from purveyor.model.errors import ConflictError
@@ -61,11 +63,14 @@ def test_worlds_are_rough() -> None:
                 "nothing was bought there",
                 "the clock of",
                 "deleted by somebody",
+                "circuit breaker is open",
+                "circuit breaker is half open",
+                " probes ",
             )
             if word in story
         )
     assert min(words.values()) > 0
-    assert len(words) == 15
+    assert len(words) == 18
 
 
 # What is taken out, one guard at a time.
@@ -193,6 +198,26 @@ def without_both():
     return taken_out
 
 
+def without_the_half_open_bound():
+    """Whoever asks may be the probe, also while another is under way."""
+    whole = gate.claimed
+
+    def claimed(breaker, now, seconds):
+        return whole(attrs.evolve(breaker, probing_until=0.0), now, seconds)
+
+    return patch.object(gate, "claimed", claimed)
+
+
+def without_the_breaker():
+    """Calls go out whatever the breaker says."""
+
+    async def admit(self, operation, deadline):
+        await self.hear()
+        return False
+
+    return patch.object(gate.Gate, "_admit", admit)
+
+
 @pytest.mark.parametrize(
     ("taken_out", "tight", "seeds"),
     [
@@ -204,6 +229,8 @@ def without_both():
         (without_conflict_adoption, None, 1000),
         (without_the_holders_lock, None, 2000),
         (without_both, None, 300),
+        (without_the_half_open_bound, None, 1000),
+        (without_the_breaker, None, 300),
     ],
 )
 def test_every_guard_is_needed(taken_out, tight, seeds) -> None:

@@ -89,6 +89,13 @@ class Cloud:
         self._releasing: dict[str, float] = {}
         self._shifted: set[str] = set()
         self._page_size = faults.chance.randint(2, 3)
+        self._down = faults.outage()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it answers nobody for a while."""
+        began, ended = self._down
+        return self.faults.rough and began <= self.now() < ended
 
     # Making
 

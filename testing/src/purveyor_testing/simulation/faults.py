@@ -47,6 +47,8 @@ class Faults:
         hasty: Whether later pages of a list are answered sooner than earlier ones.
         extreme: That a delay is as long as it may be, rather than anything up to that.
         tight: Whether only the very last look can see what is late.
+        stormy: Whether clouds answer nobody for a while.
+        rough: Whether anything goes wrong at all any more.
         beyond: Whether effects may come later than the bound, so that twins exist until they are found.
     """
 
@@ -63,6 +65,8 @@ class Faults:
     hasty: bool
     beyond: bool
     tight: bool = False
+    stormy: bool = False
+    rough: bool = True
 
     @classmethod
     def drawn(cls, chance: random.Random, *, tight: bool | None = None) -> Faults:
@@ -82,6 +86,7 @@ class Faults:
             extreme=chance.choice((0.0, 0.5, 1.0)),
             hasty=chance.random() < 0.1,
             beyond=chance.random() < 0.05,
+            stormy=chance.random() < 0.08,
         )
 
     @classmethod
@@ -107,6 +112,7 @@ class Faults:
         """From now on nothing goes wrong any more."""
         self.create_rate = self.read_rate = self.delete_rate = 0.0
         self.lag = self.broken = self.shift = 0.0
+        self.rough = False
 
     def of_create(self) -> str:
         """What goes wrong with a creation; empty if nothing does."""
@@ -119,6 +125,13 @@ class Faults:
     def of_delete(self) -> str:
         """What goes wrong with a deletion."""
         return self._pick(DELETE, self.delete_rate)
+
+    def outage(self) -> tuple[float, float]:
+        """From when until when a cloud answers nobody, in true seconds; long enough for breakers to open."""
+        if not self.stormy:
+            return 0.0, 0.0
+        began = self.chance.choice((0.0, 5.0, 30.0)) * self.chance.random()
+        return began, began + self.chance.choice((30.0, 100.0, 300.0))
 
     def happens(self, rate: float) -> bool:
         """Whether something of that probability happens now."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
+from purveyor.model.guards import BreakerPhase
 from purveyor.model.intent import Finding
 from purveyor.plugin import Instance, Mark, Marking
 from purveyor_testing.simulation.cloud import Cloud, Machine
@@ -32,6 +35,21 @@ class Slot:
     position: int
 
 
+@attrs.frozen(eq=False)
+class _Probe:
+    """A call under way that was let out half open.
+
+    Attributes:
+        memory: Where the breaker is remembered that let it out.
+        skew: How wrong the time of day was, by which others know when to give it up.
+    """
+
+    process: Process
+    provider: str
+    memory: object
+    skew: timedelta
+
+
 class Judge:
     """Watches the clouds' doors, and looks at everything in the end.
 
@@ -43,6 +61,7 @@ class Judge:
         self.broken: list[str] = []
         self._world = world
         self._slots: dict[str, Slot] = {}
+        self._probes: list[_Probe] = []
         self._reported: defaultdict[str, set[str]] = defaultdict(set)
         for cloud in world.clouds.values():
             cloud.on_made = self._made
@@ -54,6 +73,28 @@ class Judge:
             self.broken.append(what)
 
     # At the clouds' doors
+
+    @contextmanager
+    def called(self, process: Process, provider: str, phase: BreakerPhase) -> Iterator[None]:
+        """A call goes out, as one that the process knew its breaker to be in that phase for."""
+        if phase is BreakerPhase.OPEN:
+            self.fail(f"{process.name} called {provider}, whose breaker is open")
+        if phase is not BreakerPhase.HALF_OPEN:
+            yield
+            return
+        host = process.host
+        probe = _Probe(process, provider, host if self._world.guards_shared else process, host.skew)
+        self._world.note("{} probes {}", process.name, provider)
+        for other in self._probes:
+            # A process that is dead asks no more, and a clock that is set makes others give a probe up early.
+            same = other.provider == provider and other.memory is probe.memory and other.skew == probe.skew
+            if same and other.process.alive:
+                self.fail(f"{process.name} and {other.process.name} probed {provider} at the same time")
+        self._probes.append(probe)
+        try:
+            yield
+        finally:
+            self._probes.remove(probe)
 
     def asked(self, process: Process, provider: str, cloud: Cloud, mark: Mark) -> None:
         """A creation has arrived."""

@@ -13,6 +13,7 @@ import attrs
 
 from purveyor import MultiProviderClient
 from purveyor.engine.registry import Surroundings
+from purveyor.model.guards import BreakerPhase
 from purveyor.state.store import Store
 from purveyor_testing.simulation.disk import Disk, Door
 from purveyor_testing.simulation.time import BOOTED_AT
@@ -120,13 +121,14 @@ class Process:
         self.steps = 0
         self.lock = Locks(self, world.new_id())
         self._task: asyncio.Task[None] | None = None
+        self._client: MultiProviderClient | None = None
         host.processes.append(self)
 
     def client(self, *, lives: bool) -> MultiProviderClient:
         """A client on this host; one that ``lives`` looks after what is due by itself."""
         world, host = self.world, self.host
         store = SharedStore if world.guards_shared else Store
-        return MultiProviderClient(
+        self._client = MultiProviderClient(
             world.setup.configuration,
             plugins=world.setup.plugins,
             around=Surroundings(
@@ -141,6 +143,12 @@ class Process:
             holders=self.lock,  # type: ignore[arg-type]
             health_interval=1e9 if lives else None,
         )
+        return self._client
+
+    def breaker(self, provider: str) -> BreakerPhase:
+        """What the process knows of a provider's circuit breaker."""
+        assert self._client is not None  # noqa: S101 - nobody else calls providers
+        return self._client._registry.get(provider).gate.report().guards.breaker.phase  # noqa: SLF001 - asking must change nothing
 
     def point(self, step: str) -> None:
         """A step is taken, or, without a name, somebody looks whether the process lives.

@@ -14,6 +14,7 @@ import attrs
 
 from purveyor.config import Configuration, load_configuration
 from purveyor.engine.plugins import PluginHost
+from purveyor.model.guards import BreakerPhase
 from purveyor.plugin import (
     ActionRequest,
     App,
@@ -240,16 +241,22 @@ class Account:
         self, call: Call, group: str, effect: Effect, fault: str
     ) -> AsyncIterator[tuple[Exchange, str]]:
         """One exchange; the process may die before anything is sent and after anything has come of it."""
+        process, judge = self._process, self._process.world.judge
+        begins = call.attempt == 1 and not call.exchanges
+        phase = process.breaker(self._name) if begins else BreakerPhase.CLOSED  # it was let out before
         async with self._ctx.exchange(call, group, effect) as exchange:
-            process = self._process
             process.point(f"before {group} at {self._name}")
-            if fault == "not_sent":
-                raise ProviderUnavailableError("nobody answers", outcome=Outcome.NOT_SENT)
-            exchange.sending()
-            try:
-                yield exchange, fault
-            finally:
-                process.point(f"after {group} at {self._name}")
+            with judge.called(process, self._name, phase):
+                if fault == "not_sent":
+                    raise ProviderUnavailableError("nobody answers", outcome=Outcome.NOT_SENT)
+                exchange.sending()
+                try:
+                    if self._cloud.is_down:
+                        await self._wait(exchange, 0.1)
+                        raise ProviderUnavailableError("503, says the cloud")
+                    yield exchange, fault
+                finally:
+                    process.point(f"after {group} at {self._name}")
 
     async def _wait(self, exchange: Exchange, seconds: float) -> None:
         """Until the answer comes, or until it has not come for too long."""

@@ -78,7 +78,7 @@ class World:
         self.judge = Judge(self)
         fragile = chance.random() < 0.3
         self.power_fails = fragile
-        self.guards_shared = chance.random() < 0.2
+        self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2)
         self.hosts = [
             Host(f"h{number}", Disk(chance, fragile=fragile, content=content))
             for number in range(1 if chance.random() < 0.85 else 2)
