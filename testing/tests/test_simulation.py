@@ -230,7 +230,7 @@ def without_the_breaker():
         (without_the_holders_lock, None, 2000),
         (without_both, None, 300),
         (without_the_half_open_bound, None, 1000),
-        (without_the_breaker, None, 300),
+        (without_the_breaker, None, 1000),
     ],
 )
 def test_every_guard_is_needed(taken_out, tight, seeds) -> None:

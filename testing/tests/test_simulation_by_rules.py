@@ -13,7 +13,7 @@ from purveyor.plugin import Marking
 from purveyor_testing.simulation.disk import Disk
 from purveyor_testing.simulation.faults import CREATE, READ
 from purveyor_testing.simulation.process import Host, Process
-from purveyor_testing.simulation.run import clear, disk
+from purveyor_testing.simulation.run import clear, start
 from purveyor_testing.simulation.time import HostLoop
 from purveyor_testing.simulation.world import Wanted, World
 
@@ -30,8 +30,8 @@ class Clouds(RuleBasedStateMachine):
         chance = random.Random(seed)
         providers = tuple((f"c{number}", kind) for number, kind in enumerate(kinds))
         loop = HostLoop(chance)
-        self.world = World(chance, loop, tight=True, content=disk(), providers=providers)
-        self.world.hosts = [Host("h0", Disk(chance, fragile=True, content=disk()))]
+        self.world = World(chance, loop, tight=True, start=start(), providers=providers)
+        self.world.hosts = [Host("h0", Disk(chance, fragile=True, content=start().disk))]
         self.world.faults.stop()
 
     @rule(wanted=st.sampled_from(KEYS), dies_at=st.none() | st.integers(1, 40), power=st.booleans())

@@ -14,9 +14,10 @@ import attrs
 from purveyor import MultiProviderClient
 from purveyor.engine.registry import Surroundings
 from purveyor.model.guards import BreakerPhase
+from purveyor.policy.breaker import OPEN_SECONDS
 from purveyor.state.store import Store
 from purveyor_testing.simulation.disk import Disk, Door
-from purveyor_testing.simulation.time import BOOTED_AT
+from purveyor_testing.simulation.time import BOOTED_AT, SLOW_DISK
 from purveyor_testing.virtual import InlineExecutor
 
 if TYPE_CHECKING:
@@ -143,12 +144,23 @@ class Process:
             holders=self.lock,  # type: ignore[arg-type]
             health_interval=1e9 if lives else None,
         )
+        self._client._cache._parsed.update(world.catalogues)  # noqa: SLF001 - reading them each time is no news
         return self._client
 
-    def breaker(self, provider: str) -> BreakerPhase:
-        """What the process knows of a provider's circuit breaker."""
+    def breaker(self, provider: str, *, written: bool) -> BreakerPhase:
+        """What the process knew of a provider's circuit breaker when it let a call out.
+
+        Args:
+            provider: Its name.
+            written: The call was written down since, which takes a slow disk some time. What has opened meanwhile does
+                not count; it is open for a minute at least.
+        """
         assert self._client is not None  # noqa: S101 - nobody else calls providers
-        return self._client._registry.get(provider).gate.report().guards.breaker.phase  # noqa: SLF001 - asking must change nothing
+        breaker = self._client._registry.get(provider).gate.report().guards.breaker  # noqa: SLF001 - asking must change nothing
+        until = breaker.open_until
+        if written and until and until - _Clock(self).now() > timedelta(seconds=OPEN_SECONDS - SLOW_DISK):
+            return BreakerPhase.CLOSED
+        return breaker.phase
 
     def point(self, step: str) -> None:
         """A step is taken, or, without a name, somebody looks whether the process lives.

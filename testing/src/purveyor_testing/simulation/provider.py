@@ -243,7 +243,9 @@ class Account:
         """One exchange; the process may die before anything is sent and after anything has come of it."""
         process, judge = self._process, self._process.world.judge
         begins = call.attempt == 1 and not call.exchanges
-        phase = process.breaker(self._name) if begins else BreakerPhase.CLOSED  # it was let out before
+        phase = BreakerPhase.CLOSED  # others were let out before
+        if begins:
+            phase = process.breaker(self._name, written=effect is Effect.ONCE)
         async with self._ctx.exchange(call, group, effect) as exchange:
             process.point(f"before {group} at {self._name}")
             with judge.called(process, self._name, phase):

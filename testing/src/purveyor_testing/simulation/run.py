@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import logging
 import multiprocessing
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
-from purveyor.plugin import Marking
+from purveyor.plugin import Marking, Page
 from purveyor_testing.simulation.process import Process
 from purveyor_testing.simulation.time import HostLoop
-from purveyor_testing.simulation.world import World
+from purveyor_testing.simulation.world import Start, World
 
-__all__ = ["Failure", "clear", "disk", "simulate", "simulate_many", "tell"]
+__all__ = ["Failure", "clear", "simulate", "simulate_many", "start", "tell"]
 
 _BATCH = 100
 
@@ -64,11 +66,10 @@ def tell(seed: int) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _run(seed: int, history: list[str] | None, *, tight: bool | None = None) -> tuple[str, ...]:
-    content = disk()
     chance = random.Random(seed)  # noqa: S311 - it is to repeat
     loop = HostLoop(chance)
     try:
-        world = World(chance, loop, history, tight=tight, content=content)
+        world = World(chance, loop, history, tight=tight, start=start())
         with _listening(world, interested=history is not None):
             try:
                 loop.run_until_complete(world.story())
@@ -97,28 +98,28 @@ def _listening(world: World, *, interested: bool) -> Iterator[None]:
 
 
 @functools.cache
-def disk() -> bytes:
-    """A disk with all tables, and with the catalogues of everybody that there may be: fetching them is no news."""
-    content = b""
+def start() -> Start:
+    """A disk with all tables, and the catalogues of everybody that there may be: fetching them is no news."""
+    catalogues: dict[str, tuple[float, Page[Any]]] = {}
     for marking in Marking:
         chance = random.Random(0)  # noqa: S311 - nothing depends on it
         loop = HostLoop(chance)
         accounts = tuple((f"c{number}", marking) for number in range(4))
-        world = World(chance, loop, tight=False, content=content, providers=accounts)
+        world = World(chance, loop, tight=False, providers=accounts)
         world.faults.stop()
         host = world.hosts[0]
-        loop.run_until_complete(Process(world, host, "first").run(_fetch))
+        loop.run_until_complete(Process(world, host, "first").run(functools.partial(_fetch, catalogues)))
         loop.close()
-        host.disk.db.execute("UPDATE note SET at = at - 60")
-        host.disk.db.execute("DELETE FROM note WHERE space != 'catalogue'")
+        host.disk.db.execute("DELETE FROM note")
         content = host.disk.db.serialize()
-    return content
+    return Start(content, catalogues)
 
 
-async def _fetch(process: Process) -> None:
+async def _fetch(catalogues: dict[str, tuple[float, Page[Any]]], process: Process) -> None:
     async with process.client(lives=False) as client:
         for view in (client.list_plans, client.list_images, client.list_regions):
             await view().collect()
+        catalogues.update({key: (at - 60, page) for key, (at, page) in client._cache._parsed.items()})  # noqa: SLF001 - as it does
 
 
 def clear(loop: asyncio.AbstractEventLoop) -> None:
@@ -133,8 +134,15 @@ def clear(loop: asyncio.AbstractEventLoop) -> None:
 def simulate_many(seeds: range, jobs: int) -> Iterator[tuple[int, list[Failure]]]:
     """Run many worlds in that many processes; tells after each batch how many it was and what failed."""
     batches = [seeds[at : at + _BATCH] for at in range(0, len(seeds), _BATCH)]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:
         yield from pool.imap_unordered(_batch, batches)
+
+
+def _begin() -> None:
+    """Make a process ready: what stays for ever is not searched for garbage, of which worlds leave a lot."""
+    start()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 def _batch(seeds: range) -> tuple[int, list[Failure]]:

@@ -12,12 +12,15 @@ from typing import Any
 
 from purveyor_testing.virtual import VirtualLoop
 
-__all__ = ["BOOTED_AT", "HostLoop"]
+__all__ = ["BOOTED_AT", "SLOW_DISK", "HostLoop"]
 
 BOOTED_AT: ContextVar[float] = ContextVar("BOOTED_AT", default=0.0)
 """True seconds at which the host that the current task runs on was booted."""
 
 _TICK = 2.0**-20
+
+SLOW_DISK = 2.0
+"""Seconds that a disk may take."""
 
 
 class HostLoop(VirtualLoop):
@@ -68,7 +71,7 @@ class HostLoop(VirtualLoop):
         if luck < 0.8:
             future.set_result(result)
         else:
-            self.call_later(0.0 if luck < 0.97 else self._chance.random() * 2, _tell, future, result)
+            self.call_later(0.0 if luck < 0.97 else self._chance.random() * SLOW_DISK, _tell, future, result)
         return future
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import attrs
 
 from purveyor import MultiProviderClient
 from purveyor.model.errors import ConflictError, PurveyorError
-from purveyor.plugin import InstanceSpec, Marking
+from purveyor.plugin import InstanceSpec, Marking, Page
 from purveyor_testing.simulation.cloud import Cloud
 from purveyor_testing.simulation.disk import Disk
 from purveyor_testing.simulation.faults import Faults
@@ -21,7 +22,7 @@ from purveyor_testing.simulation.process import CrashedError, Host, Process
 from purveyor_testing.simulation.provider import Setup, setup
 from purveyor_testing.simulation.time import HostLoop
 
-__all__ = ["Wanted", "World"]
+__all__ = ["Start", "Wanted", "World"]
 
 _PATIENT = 600.0
 """Deadline of a caller that gets what it wants unless something is wrong, in seconds."""
@@ -38,6 +39,19 @@ class Wanted:
     count: int
 
 
+@attrs.frozen
+class Start:
+    """What is known when a world begins.
+
+    Attributes:
+        disk: What is on its disks.
+        catalogues: What all clients remember, by the key that they remember it under, and since when.
+    """
+
+    disk: bytes = b""
+    catalogues: Mapping[str, tuple[float, Page[Any]]] = attrs.field(factory=dict)
+
+
 class World:
     """Everything there is."""
 
@@ -48,7 +62,7 @@ class World:
         history: list[str] | None = None,
         *,
         tight: bool | None = None,
-        content: bytes = b"",
+        start: Start | None = None,
         providers: tuple[tuple[str, Marking], ...] = (),
     ) -> None:
         """Draw a world.
@@ -58,15 +72,17 @@ class World:
             loop: Where it takes place.
             history: Where to write what happens.
             tight: Only one in which nothing but the last look can see what is late, or only another one.
-            content: What is on its disks.
+            start: What is known when it begins; None for nothing.
             providers: Who there is; drawn if nobody is named.
         """
+        start = start or Start()
+        self.catalogues = start.catalogues
         self.loop = loop
         self.chance = chance
         self.faults = Faults.drawn(chance, tight=tight)
-        self.setup: Setup = setup(
-            providers or _providers(chance, [Marking.TAG] if self.faults.tight else list(Marking))
-        )
+        kinds = [Marking.TAG] if self.faults.tight else list(Marking)
+        self.small = chance.random() < 0.6
+        self.setup: Setup = setup(providers or _providers(chance, kinds, small=self.small))
         self._history = history
         self.clouds = {
             name: Cloud(name, marking, self.faults, lambda: loop.now, loop.call_later, self.note)
@@ -80,8 +96,8 @@ class World:
         self.power_fails = fragile
         self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2)
         self.hosts = [
-            Host(f"h{number}", Disk(chance, fragile=fragile, content=content))
-            for number in range(1 if chance.random() < 0.85 else 2)
+            Host(f"h{number}", Disk(chance, fragile=fragile, content=start.disk))
+            for number in range(1 if self.small or chance.random() < 0.75 else 2)
         ]
         loop.set_exception_handler(self._lost)
 
@@ -115,8 +131,8 @@ class World:
         chance = self.chance
         wanted = [
             [
-                Wanted(f"k{number}", f"web-{host.name}-{number}", chance.choice((1, 1, 1, 1, 1, 2, 3)))
-                for number in range(chance.choice((1, 1, 1, 1, 2)))
+                Wanted(f"k{number}", f"web-{host.name}-{number}", self._some(1, 1, 1, 1, 1, 2, 3))
+                for number in range(self._some(1, 1, 1, 1, 2))
             ]
             for host in self.hosts
         ]
@@ -125,10 +141,13 @@ class World:
             for host, all_wanted in zip(self.hosts, wanted, strict=True)
             for one in all_wanted
         ]
-        if chance.random() < 0.2:  # the same program is started a second time beside the first
+        # The same program is started a second time beside the first.
+        if not self.small and chance.random() < 0.2:
             callers.append(self._caller(self.hosts[0], wanted[0][0], "again"))
-        callers += [self._bystander(host) for host in self.hosts if chance.random() < 0.2]
-        if chance.random() < 0.3:
+        callers += [
+            self._bystander(host) for host in self.hosts if chance.random() < (0.05 if self.small else 0.2)
+        ]
+        if chance.random() < (0.1 if self.small else 0.3):
             callers.append(self._nature())
         await asyncio.gather(*callers)
         self.faults.stop()
@@ -137,10 +156,14 @@ class World:
         for host, all_wanted in zip(self.hosts, wanted, strict=True):
             await Process(self, host, f"{host.name}/end").run(functools.partial(self.end, all_wanted))
 
+    def _some(self, *numbers: int) -> int:
+        """One of these numbers; the first in a small world."""
+        return numbers[0] if self.small else self.chance.choice(numbers)
+
     async def _caller(self, host: Host, wanted: Wanted, name: str = "") -> None:
         """Starts a program, and starts it again with the same key."""
         chance = self.chance
-        for attempt in range(chance.choice((1, 1, 1, 2, 3))):
+        for attempt in range(self._some(1, 1, 1, 2, 3)):
             await asyncio.sleep(chance.choice((0, 0.3, 3, 30)) * chance.random())
             process = self._process(host, f"{host.name}/{wanted.key}.{name}{attempt}")
             await process.run(functools.partial(self.want, wanted))
@@ -270,17 +293,20 @@ class World:
         """Nothing goes wrong any more: everybody comes back once, and gets what is due."""
         async with process.client(lives=False) as client:
             for wanted in all_wanted:
-                trouble = await self._provision(process, client, wanted, _PATIENT, wait=False)
-                if trouble is not None:
-                    # What is sold out is blocked for a while, and a machine that was given up has its name until then.
-                    await asyncio.sleep(_LONG)
+                # What is sold out is blocked for a while, and a machine that was given up has its name until then; a
+                # breaker lets one call through before all.
+                for pause in (0.0, _LONG, 60.0):
+                    await asyncio.sleep(pause)
                     trouble = await self._provision(process, client, wanted, _PATIENT, wait=False)
+                    if trouble is None:
+                        break
                 if trouble is not None and not self._excused(trouble):
                     self.judge.fail(f"{wanted.key} came back in fair weather and was told {trouble!r}")
             await asyncio.sleep(_LONG)
-            await client.reconcile(apply=True, deadline=_PATIENT)
-            await asyncio.sleep(60)
-            found = await client.reconcile(deadline=_PATIENT)
+            found = await client.reconcile(apply=True, deadline=_PATIENT)
+            await asyncio.sleep(60)  # what is due is looked after beside
+            if found.findings or found.failures:
+                found = await client.reconcile(deadline=_PATIENT)
             if found.failures:
                 self.judge.fail(f"reconciling failed in fair weather: {found.failures}")
             self.judge.conclude(process.host, found.findings)
@@ -290,8 +316,12 @@ class World:
         return isinstance(trouble, ConflictError) and "gone" in trouble.message
 
 
-def _providers(chance: random.Random, kinds: list[Marking]) -> tuple[tuple[str, Marking], ...]:
+def _providers(
+    chance: random.Random, kinds: list[Marking], *, small: bool
+) -> tuple[tuple[str, Marking], ...]:
     """One to three providers; two of them may be the same account."""
+    if small:
+        return (("c0", chance.choice(kinds)),)
     accounts = [(f"c{number}", chance.choice(kinds)) for number in range(chance.choice((1, 1, 1, 2, 2, 3)))]
     if chance.random() < 0.1:
         accounts.append(accounts[0])
