@@ -6,7 +6,7 @@ PACKAGES := -e "core[wire]" -e "testing[conformance]" -e "plugins/digitalocean[s
 PROJECTS := pyproject.toml constraints.txt $(wildcard */pyproject.toml */*/pyproject.toml)
 CODE := core/src testing/src plugins/digitalocean/src plugins/linode/src plugins/prometheus/src plugins/dcgm/src plugins/observer/src plugins/virtengine/src apps/cli/src
 
-.PHONY: install demo test check bench docs constraints clean
+.PHONY: install demo test check simulate bench docs constraints clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: $(PROJECTS)
@@ -25,6 +25,11 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(CODE)
+
+# One world's story, or many worlds on all cores.
+SEEDS ?= 20000
+simulate: install
+	$(BIN)/python -m purveyor_testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 bench: install
 	$(BIN)/python benchmarks/run.py

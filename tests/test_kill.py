@@ -20,6 +20,8 @@ from purveyor_digitalocean.sandbox import DigitalOceanSandbox
 from purveyor_linode.sandbox import LinodeSandbox
 from purveyor_testing.proxy import Fate, FaultyProxy
 
+from ._calm import without_breaker, without_rates
+
 TRIALS, FOLDERS = 200, 8
 EACH = TRIALS // FOLDERS
 BOUNDS = {"timeout": 1.0, "late_commit_bound": 0.3, "visibility_grace": 0.1}
@@ -75,8 +77,10 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     many = 1_000_000
+    for what in (without_breaker(), without_rates("digitalocean"), without_rates("linode")):
+        monkeypatch.setattr(*what)
     async with (
         DigitalOceanSandbox(seed=1, speed="fast", droplet_limit=many) as ocean,
         LinodeSandbox(speed="fast", account_limit=many, create_limit=many, page_limit=many) as akamai,

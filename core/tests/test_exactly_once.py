@@ -1,6 +1,7 @@
 """Keys, intents and doubts: one machine a wish, whatever is lost on the way."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from datetime import timedelta
@@ -11,9 +12,12 @@ import pytest
 from purveyor import (
     ConflictError,
     FindingKind,
+    InstanceStatus,
     IntentNotFoundError,
     IntentState,
+    Outcome,
     PermissionDeniedError,
+    ProviderUnavailableError,
     QuotaExceededError,
     StateUnavailableError,
     UncertainOutcomeError,
@@ -241,6 +245,30 @@ class TestDoubt:
         assert made.instance.id == "late"
         assert cloud.count("create_instance") == 1
 
+    def test_a_call_that_is_cancelled_at_any_step_leaves_its_key_to_the_next(self, world):
+        def cancelled_after(steps):
+            @virtual
+            async def story():
+                nonlocal through
+                cloud = world.add("a", type="named")
+                async with world.client() as client:
+                    task = asyncio.create_task(client.provision(SPEC, key="k", wait=True))
+                    for _ in range(steps):
+                        await asyncio.sleep(0)
+                    through = task.done()
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    await client.provision(SPEC, key="k", wait=True)
+                assert len(cloud.created) == 1, steps
+
+            story()
+
+        through, steps = False, 0
+        while not through:
+            cancelled_after(steps)
+            steps += 1
+        assert steps > 20
+
     @virtual
     async def test_a_long_lived_client_settles_what_is_open_by_itself(self, world, disk):
         cloud = world.add("a")
@@ -254,6 +282,22 @@ class TestDoubt:
             await asyncio.sleep(60)
             intent = await only(client)
         assert (intent.state, intent.instance_id) == (IntentState.ADOPTED, "found")
+
+    @virtual
+    async def test_a_long_lived_client_keeps_no_doubt_from_those_who_ask(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_BEFORE, LOST_BEFORE)
+            for key in ("k", "other"):
+                with pytest.raises(UncertainOutcomeError):
+                    await client.provision(SPEC, key=key, deadline=5)
+            one, other = [found.id for found in await client.list_intents() if found.state.doubtful]
+        async with world.client(store=disk(), health_interval=3600) as client:
+            await asyncio.sleep(5)
+            assert (await client.resolve_intent(one, tombstone=True)).state is IntentState.TOMBSTONED
+            (found,) = (await client.reconcile(apply=True)).findings
+            assert (found.intent, found.action) == (other, "settled: nothing was made")
 
     @virtual
     async def test_of_two_machines_with_one_mark_the_older_is_kept(self, world):
@@ -284,6 +328,26 @@ class TestDoubt:
             await client.provision(attrs.evolve(SPEC, name="other"))
         assert "late" not in cloud.machines
         assert made.instance.id in cloud.machines
+
+    @virtual
+    async def test_a_late_arrival_is_deleted_although_another_provider_was_taken_away(self, world, disk):
+        for name in ("a", "b", "c"):
+            world.add(name)
+        for name in ("a", "b"):
+            world.clouds[name].fail("create_instance", LOST_BEFORE)
+        async with world.client(store=disk(), selection_policy="priority") as client:
+            await client.provision(SPEC, deadline=1000)
+            intent = await only(client)
+        assert [doubt.provider for doubt in intent.doubts] == ["a", "b"]
+        cloud = world.clouds["b"]
+        cloud.machines["late"] = cloud.machine("late", "web", tags=(f"pv-{intent.owner}-{intent.id}",))
+        del world.clouds["a"]
+        await asyncio.sleep(600)
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, name="other"), provider="c")
+            intent = next(one for one in await client.list_intents() if one.name == "web")
+        assert "late" not in cloud.machines
+        assert [doubt.provider for doubt in intent.doubts] == ["a"]
 
     @virtual
     async def test_marks_that_cannot_be_looked_for_are_no_place_to_buy(self, world):
@@ -329,6 +393,60 @@ class TestDoubt:
             made = await client.provision(SPEC)
         assert (made.instance.id, world.bought) == ("a-0", ["web"])
         assert now() < 5
+
+
+class TestAnotherProviderUnderTheSameName:
+    """What is not there says nothing about what was asked for elsewhere."""
+
+    @pytest.mark.parametrize("change", [{"type": "plain"}, {"config": {"base_url": "http://127.0.0.1:9"}}])
+    def test_does_not_settle_what_was_sent_to_the_first(self, world, disk, change):
+        @virtual
+        async def story():
+            cloud = world.add("a")
+            async with world.client(store=disk()) as client:
+                await client.provision(attrs.evolve(SPEC, name="first"))
+                cloud.fail("create_instance", LOST_AFTER)
+                cloud.always["find_by_mark"] = NOT_SENT
+                with pytest.raises(UncertainOutcomeError):
+                    await client.provision(SPEC, key="k", deadline=5)
+            cloud.always.clear()
+            there, cloud.machines = cloud.machines, {}
+            before = {**cloud.entry}
+            cloud.entry.update(change)
+            async with world.client(store=disk()) as client:
+                with pytest.raises(UncertainOutcomeError, match="another provider 'a'"):
+                    await client.provision(SPEC, key="k", deadline=1000)
+            cloud.entry, cloud.machines = before, there
+            async with world.client(store=disk()) as client:
+                assert (await client.provision(SPEC, key="k")).instance.id == "a-1"
+            assert world.bought == ["first", "web"]
+
+        story()
+
+    @virtual
+    async def test_has_no_machine_taken_for_the_firsts_and_none_deleted(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(SPEC, key="k")
+            cloud.fail("create_instance", Fault())
+            cloud.always["delete_instance"] = NOT_SENT
+            cloud.born = {"status": InstanceStatus.ERROR}
+            with pytest.raises(ProviderUnavailableError):
+                await client.provision(
+                    attrs.evolve(SPEC, name="broken"), key="broken", wait=True, deadline=60
+                )
+        cloud.always.clear()
+        cloud.entry["type"] = "plain"
+        cloud.machines = {bare: cloud.machine(bare, "strange") for bare in ("a-0", "a-1")}
+        async with world.client(store=disk(), health_interval=3600) as client:
+            again = await client.provision(SPEC, key="k")
+            assert (again.instance.name, again.instance.status) == ("web", InstanceStatus.UNKNOWN)
+            assert "another provider" in again.warnings[0]
+            await asyncio.sleep(600)
+            result = await client.reconcile(apply=True)
+            states = {one.state for one in await client.list_intents()}
+        assert list(cloud.machines) == ["a-0", "a-1"]
+        assert states == {IntentState.CONFIRMED, IntentState.DISCARDING}, result
 
 
 class TestByHand:
@@ -418,6 +536,38 @@ class TestReconciling:
         assert cloud.machines.keys() == {"a-0", "new", "other"}
 
     @virtual
+    async def test_a_machine_that_is_bought_during_the_look_is_no_orphan(self, world, disk):
+        cloud = world.add("a")
+        cloud.hold(3)  # more than a page
+        cloud.fail("list_instances", Fault(seconds=20))
+        async with world.client(store=disk()) as caller, world.client(store=disk()) as other:
+            reconciling = asyncio.create_task(other.reconcile(apply=True))
+            await asyncio.sleep(5)
+            await caller.provision(SPEC)
+            result = await reconciling
+        assert (result.findings, result.complete) == ((), True)
+
+    @virtual
+    async def test_a_found_machine_that_a_caller_was_told_of_meanwhile_is_not_deleted(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as caller, world.client(store=disk()) as other:
+            await caller.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_AFTER)
+            cloud.always["find_by_mark"] = NOT_SENT
+            with pytest.raises(UncertainOutcomeError):
+                await caller.provision(SPEC, key="k", deadline=5)
+            long_ago = caller._around.clock.now() - timedelta(hours=2)
+            cloud.machines["a-1"] = attrs.evolve(cloud.machines["a-1"], created_at=long_ago)
+            cloud.fail("list_instances", Fault(seconds=20))
+            reconciling = asyncio.create_task(other.reconcile(delete_orphans=["a/a-1"]))
+            await asyncio.sleep(15)
+            cloud.always.clear()
+            made = await caller.provision(SPEC, key="k")
+            (found,) = (await reconciling).findings
+        assert (made.instance.id, found.kind, found.action) == ("a-1", FindingKind.LATE, "")
+        assert "a-1" in cloud.machines
+
+    @virtual
     async def test_a_machine_that_vanished_is_noted(self, world):
         cloud = world.add("a")
         async with world.client() as client:
@@ -466,6 +616,8 @@ class TestJournals:
             assert after != before
             (found,) = (await client.reconcile(owner=before, adopt=True)).findings
             assert (found.kind, found.action) == (FindingKind.FOREIGN, "adopted")
+            again = await client.reconcile(owner=before, adopt=True)
+            assert ([one.action for one in again.findings], again.complete) == (["adopted before"], True)
             await asyncio.sleep(60)
             assert (await client.reconcile()).findings == ()
             await client.provision(attrs.evolve(SPEC, name="other"), key="k")
@@ -530,6 +682,27 @@ class TestJournals:
         assert again.instance.id == made.instance.id
         assert cloud.count("create_instance") == 1
 
+    @virtual
+    async def test_a_broken_machine_that_could_not_be_noted_is_told_and_stays_in_doubt(
+        self, world, disk, monkeypatch
+    ):
+        cloud = world.add("a")
+        cloud.born = {"status": InstanceStatus.ERROR}
+        write = journal_module._write
+
+        def full(db, intent, before):
+            if intent.state is IntentState.CONFIRMED:
+                raise sqlite3.OperationalError("database or disk is full")
+            write(db, intent, before)
+
+        monkeypatch.setattr(journal_module, "_write", full)
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ProviderUnavailableError, match="could not be written down") as caught:
+                await client.provision(SPEC, key="k", wait=True)
+            assert caught.value.outcome is Outcome.MADE
+            assert (await only(client)).state is IntentState.UNKNOWN
+        assert list(cloud.machines) == ["a-0"]
+
     def test_network_file_systems_are_known_by_their_mounts(self, tmp_path):
         mounts = tmp_path / "mounts"
         mounts.write_text(
@@ -572,6 +745,38 @@ class TestJournals:
 
 
 class TestClosing:
+    @virtual
+    async def test_a_task_that_has_bought_and_does_something_else_now_is_left_alone(self, world):
+        world.add("a").always["create_instance"] = Fault(seconds=2)
+        client = world.client()
+
+        async def work():
+            made = await client.provision(SPEC)
+            await asyncio.sleep(1000)
+            return made
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(1)
+        await client.aclose()
+        assert now() < 5
+        assert (await task).complete
+
+    @virtual
+    async def test_a_task_that_goes_on_after_it_was_cancelled_is_not_waited_for(self, world):
+        world.add("a").always["create_instance"] = Fault(seconds=HANG)
+        client = world.client()
+
+        async def work():
+            with contextlib.suppress(asyncio.CancelledError):
+                await client.provision(SPEC, deadline=1000)
+            await asyncio.sleep(1000)
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(1)
+        await client.aclose()
+        assert now() < 15
+        await task
+
     @virtual
     async def test_what_is_under_way_gets_a_grace_and_is_noted_then(self, world, disk):
         world.add("a").always["create_instance"] = Fault(seconds=HANG)

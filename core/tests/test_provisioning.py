@@ -537,6 +537,21 @@ class TestWaiting:
         assert (cloud.machines, other.created) == ({}, [])
 
     @virtual
+    async def test_one_that_an_earlier_call_has_made_is_waited_for_too(self, world):
+        cloud = world.add("a")
+        cloud.born = {"public_ipv4": ()}
+        async with world.client() as client:
+            await client.provision(SPEC, key="k")
+            late = await client.provision(SPEC, key="k", wait=True, deadline=10)
+            assert [error.code for error in late.failures] == ["TIMEOUT"]
+            cloud.machines["a-0"] = cloud.machine("a-0", "web", status=InstanceStatus.ERROR)
+            broken = await client.provision(SPEC, key="k", wait=True)
+            assert [error.code for error in broken.failures] == ["PROVIDER_UNAVAILABLE"]
+            cloud.machines["a-0"] = cloud.machine("a-0", "web")
+            assert (await client.provision(SPEC, key="k", wait=True)).complete
+        assert list(cloud.machines) == ["a-0"]
+
+    @virtual
     async def test_one_that_is_not_listed_yet_is_given_its_grace(self, world):
         cloud = world.add("a")
         cloud.hides_new = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -141,6 +142,22 @@ def test_ctrl_c_is_one_line(cli: Any, cloud: Any, monkeypatch: pytest.MonkeyPatc
     result = cli("plans", "--format", "table")
     assert (result.code, result.out) == (130, "")
     assert result.err == "error: interrupted\n"
+
+
+def test_ctrl_c_tells_what_was_made_already(
+    serve: Callable[..., Any], configure: Callable[..., Any], made: Callable[[Any], int]
+) -> None:
+    cloud = serve(boot_seconds=1e9)
+    configure({"do-a": cloud})
+    line = ("instances", "create", "web", "--plan", "s-1vcpu-1gb", "--image", "debian-12", "--wait", "-v")
+    with subprocess.Popen([COMMAND, *line], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        bare = next(said.split()[-1] for said in iter(process.stderr.readline, "") if "its id is" in said)
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
+    assert process.returncode == 130
+    assert f"do-a/{bare} was made; --key " in err
+    assert made(cloud) == 1
 
 
 def test_a_reader_that_leaves_early_is_no_error(cloud: Any) -> None:

@@ -117,4 +117,4 @@ class Intended(Viewed):
     async def _tend(self) -> None:
         """Best effort: what cannot be done now stays due."""
         with contextlib.suppress(PurveyorError):
-            await self._settler.run_due(self._deadline(TEND_SECONDS), patient=False)
+            await self._settler.run_due(self._deadline(TEND_SECONDS))

@@ -26,10 +26,11 @@ class _Jumping(selectors.SelectSelector):
     """Never blocks; tells the loop how far the time may jump instead."""
 
     jump: Callable[[float], None] = staticmethod(lambda _: None)
+    listens = True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready now; if nothing is, jump."""
-        ready = super().select(0)
+        ready = super().select(0) if self.listens else []
         if ready or timeout == 0:
             return ready
         if timeout is None:
@@ -40,10 +41,11 @@ class _Jumping(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time."""
+    """An event loop in virtual time; one that does not listen has no sockets and no threads, and is faster."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, listens: bool = True) -> None:
         selector = _Jumping()
+        selector.listens = listens
         selector.jump = self._jump
         self._now = 0.0
         super().__init__(selector)

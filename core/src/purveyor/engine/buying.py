@@ -88,10 +88,12 @@ class Buyer:
         """
         hold = await self._hold(search)
         if isinstance(hold, Intent):
-            return await self._made_before(hold, search)
+            return await self._waited_for(await self._made_before(hold, search), search)
         async with hold:
             found = await self._resume(hold, search)
-            return await self._search(hold, search) if found is None else found
+            if found is None:
+                return await self._search(hold, search)
+            return await self._waited_for(found, search)
 
     # What is there already
 
@@ -99,8 +101,10 @@ class Buyer:
         """The right to work on the intent, or the intent if it is through; waits for whoever works on it now."""
         opened, clock = search.opened, self._around.clock
         while True:
-            if isinstance(opened, Hold) or opened.state.came_to_an_end:
+            if isinstance(opened, Hold):
                 return opened
+            if opened.state.came_to_an_end and not opened.holder:
+                return opened  # whoever still holds it may find the machine broken, and make another
             hold = await self._journal.take(opened)
             if hold is not None and hold.intent.state is opened.state:
                 return hold
@@ -126,6 +130,7 @@ class Buyer:
         if intent.state is IntentState.DELETED:
             raise gone
         try:
+            self._settler.provider_of(intent)
             return await self._machines.find(where, deadline=search.deadline)
         except InstanceNotFoundError as error:
             age = (self._around.clock.now() - intent.updated_at).total_seconds()
@@ -142,10 +147,26 @@ class Buyer:
             status=InstanceStatus.UNKNOWN,
         )
 
+    async def _waited_for(self, found: Instance, search: Search) -> Instance:
+        """A machine of an earlier call once it is ready. One that is broken is told and kept: somebody may know it."""
+        if search.wait:
+            try:
+                return await self._machines.ready(found, deadline=search.deadline)
+            except PurveyorError as error:
+                self._tell_late(search, found, error)
+        return found
+
+    def _tell_late(self, search: Search, machine: Instance, error: PurveyorError) -> None:
+        error.provider = error.provider or machine.provider
+        error.details.setdefault("name", machine.name)
+        search.late = error
+
     async def _resume(self, hold: Hold, search: Search) -> Instance | None:
         """What an earlier call has led to, if its intent was left open."""
         if hold.intent.state.doubtful:
             return await self._settler.settle(hold, search.deadline)
+        if hold.intent.state.came_to_an_end:
+            return await self._made_before(hold.intent, search)
         if hold.intent.state is IntentState.DISCARDING:
             await self._settler.discard(hold, search.deadline)
         return None
@@ -312,18 +333,27 @@ class Buyer:
         return compute
 
     async def _write_down(self, hold: Hold, member: Member, call: Call) -> None:
-        """On the disk before the first byte goes out; what cannot be written is not sent."""
+        """On the disk before the first byte goes out; what cannot be written is not sent.
+
+        Of two requests for one name the other may be carried out once the machine of the first is deleted.
+        """
+        doubts = hold.intent.doubts
+        if hold.intent.state is IntentState.UNKNOWN and member.marking is Marking.NAME:
+            others = (doubt for doubt in doubts if doubt.provider != member.name)
+            doubts = (*others, self._settler.doubt(member))
         try:
             await hold.move(
                 IntentState.SENT,
                 durable=True,
                 provider=member.name,
                 type=member.config.type,
+                base_url=member.config.settings.base_url,
                 instance_id=None,
                 marked="marks" in member.facets,
                 sent_at=self._around.clock.now(),
                 quiet_after=call.deadline,
                 boot=self._around.boot,
+                doubts=doubts,
                 error=None,
             )
         except PurveyorError as error:
@@ -332,7 +362,15 @@ class Buyer:
 
     async def _confirm(self, hold: Hold, search: Search, made: Instance) -> None:
         holder = hold.intent.holder if search.wait else ""
-        await self._note(hold, search, IntentState.CONFIRMED, instance_id=made.id, holder=holder)
+        await self._note(
+            hold,
+            search,
+            IntentState.CONFIRMED,
+            durable=True,
+            instance_id=made.id,
+            holder=holder,
+            **self._journal.quiet(),
+        )
 
     async def _note(self, hold: Hold, search: Search, state: IntentState, **changes: Any) -> None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
@@ -354,6 +392,8 @@ class Buyer:
             return await self._machines.ready(made, deadline=search.deadline)
         except BrokenMachineError as error:
             try:
+                if not hold.intent.state.owns_machine:
+                    raise StateUnavailableError("that it was made could not be written down")
                 await self._settler.discard(hold, search.deadline)
             except PurveyorError as stuck:
                 error.outcome = Outcome.MADE
@@ -364,9 +404,7 @@ class Buyer:
                 error.outcome = Outcome.REFUSED
             raise error from None
         except PurveyorError as error:
-            error.provider = error.provider or made.provider
-            error.details.setdefault("name", made.name)
-            search.late = error
+            self._tell_late(search, made, error)
             return made
 
 

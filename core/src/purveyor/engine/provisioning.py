@@ -85,9 +85,14 @@ class Provisioner:
 
         searches = [search(one, position) for position, one in enumerate(opened)]
         # Whatever goes wrong with one, the others are waited for: none goes on buying unseen.
-        results = await asyncio.gather(
-            *(self._buyer.buy(search) for search in searches), return_exceptions=True
-        )
+        try:
+            results = await asyncio.gather(
+                *(self._buyer.buy(search) for search in searches), return_exceptions=True
+            )
+        except asyncio.CancelledError:
+            for hold in (one for one in opened if isinstance(one, Hold)):
+                hold.release()  # whoever was cancelled before its first step has never entered it
+            raise
         found = [_result(name, result) for name, result in zip(names, results, strict=True)]
         return _sum_up(key, found, searches, turns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import timedelta
 
@@ -10,10 +11,17 @@ import attrs
 from purveyor.engine.machines import PROTECTED, Machines
 from purveyor.engine.registry import Registry, Surroundings
 from purveyor.engine.settling import Settler
-from purveyor.model.errors import ConflictError, PurveyorError, ValidationError
+from purveyor.model.errors import (
+    ConflictError,
+    InstanceNotFoundError,
+    IntentNotFoundError,
+    PurveyorError,
+    ValidationError,
+)
 from purveyor.model.instance import Instance
 from purveyor.model.intent import Doubt, Finding, FindingKind, Intent, IntentState, Reconciliation
 from purveyor.model.views import View
+from purveyor.policy.intents import STEPS, is_intents
 from purveyor.policy.reconciling import compare
 from purveyor.state.journal import Hold, Journal
 
@@ -67,20 +75,23 @@ class Reconciler:
             ValidationError: A machine is to be deleted that may not be; nothing was done.
         """
         owner = (await self._journal.identity()).owner
-        intents = await self._journal.listing()  # first, so that what is bought meanwhile is no orphan
+        intents = {intent.id: intent for intent in await self._journal.listing()}
         view = await see()
+        fresh = {intent.id for intent in await self._journal.listing()} - intents.keys()
         members = [
             member for member in self._registry.offering("compute") if member.name not in view.failures
         ]
         findings = compare(
             [one for one in view.items if one.provider not in view.stale],
-            {intent.id: intent for intent in intents},
+            intents,
             types={member.name: member.config.type for member in self._registry},
             graces={member.name: member.visibility_grace for member in members},
             owner=order.owner or owner,
             ours=order.owner in {None, owner},
             now=self._around.clock.now(),
         )
+        # What was bought while we looked is no orphan.
+        findings = [finding for finding in findings if finding.intent not in fresh]
         self._check(findings, order)
         failures: dict[str, PurveyorError] = dict(view.failures)
         done = []
@@ -117,8 +128,7 @@ class Reconciler:
     async def _mend(self, finding: Finding, order: Order, deadline: float) -> str:
         """What was done about one finding; empty if nothing was."""
         if _where(finding) in order.delete:
-            await self._machines.delete(_where(finding), force=False, deadline=deadline)
-            return "deleted"
+            return await self._delete(finding, deadline)
         if finding.kind is FindingKind.FOREIGN:
             return await self._adopt(finding, self._around.ids()) if order.adopt else ""
         if not order.apply or finding.kind is FindingKind.TWIN:
@@ -127,21 +137,41 @@ class Reconciler:
             return await self._adopt(finding, finding.intent)
         return await self._go_on(finding, deadline)
 
+    async def _delete(self, finding: Finding, deadline: float) -> str:
+        """Delete a found machine, unless its intent has come to have it since; nobody may adopt it meanwhile."""
+        async with contextlib.AsyncExitStack() as stack:
+            with contextlib.suppress(IntentNotFoundError):
+                hold = await self._journal.take(await self._journal.get(finding.intent))
+                if hold is None:
+                    return "another process works on it"
+                await stack.enter_async_context(hold)
+                kind = self._registry.get(finding.provider).config.type
+                if finding.instance is not None and is_intents(finding.instance, kind, hold.intent):
+                    return ""
+            await self._machines.delete(_where(finding), force=False, deadline=deadline)
+        return "deleted"
+
     async def _adopt(self, finding: Finding, intent_id: str) -> str:
         """Write down an intent for a machine that the journal does not know."""
         instance, now = finding.instance, self._around.clock.now()
         assert instance is not None  # noqa: S101 - such findings have one
+        known = await self._journal.with_instance(instance.provider, instance.id)
+        owner = (await self._journal.identity()).owner
+        if any(intent.state.owns_machine and intent.owner == owner for intent in known):
+            return "adopted before"
+        config = self._registry.get(instance.provider).config
         await self._journal.record(
             Intent(
                 id=intent_id,
                 key=f"adopted-{finding.intent}",
                 position=0,
-                owner=(await self._journal.identity()).owner,
+                owner=owner,
                 state=IntentState.ADOPTED,
                 name=instance.name,
                 digest={},
                 provider=instance.provider,
-                type=self._registry.get(instance.provider).config.type,
+                type=config.type,
+                base_url=config.settings.base_url,
                 instance_id=instance.id,
                 created_at=now,
                 updated_at=now,
@@ -161,25 +191,40 @@ class Reconciler:
     async def _bring_on(self, hold: Hold, finding: Finding, deadline: float) -> str:
         state, now = hold.intent.state, self._around.clock.now()
         if finding.kind is FindingKind.VANISHED:
-            await self._settler.machine_gone(hold, deadline)
-            return "noted as deleted"
+            return await self._note_gone(hold, deadline)
         if state.doubtful:
             made = await self._settler.settle(hold, deadline)
             return "adopted" if made else "settled: nothing was made"
-        if state is IntentState.DELETED or finding.instance is None:
+        if finding.instance is None:
             return ""
         if state in {IntentState.TOMBSTONED, IntentState.REAPED}:
             await hold.move(doubts=(*hold.intent.doubts, Doubt(finding.provider, now)))
             await self._settler.look_after(hold, deadline)
             return "deleted, as it was given up"
+        if IntentState.ADOPTED not in STEPS[state]:
+            return ""  # it was deleted, or somebody has come to an end with it meanwhile
         member = self._registry.get(finding.provider)
         await hold.move(
             IntentState.ADOPTED,
             provider=member.name,
             type=member.config.type,
+            base_url=member.config.settings.base_url,
             instance_id=finding.instance.id,
         )
         return "adopted"
+
+    async def _note_gone(self, hold: Hold, deadline: float) -> str:
+        """Ask for the machine once more: a row may have slipped to another page while the pages were walked through."""
+        intent = hold.intent
+        if not intent.state.owns_machine:
+            return ""
+        self._settler.provider_of(intent)
+        try:
+            await self._machines.find(f"{intent.provider}/{intent.instance_id}", deadline=deadline)
+        except InstanceNotFoundError:
+            await self._settler.machine_gone(hold, deadline)
+            return "noted as deleted"
+        return ""
 
 
 def _where(finding: Finding) -> str:

@@ -15,6 +15,7 @@ from purveyor.model.errors import (
     InstanceNotFoundError,
     Outcome,
     PermissionDeniedError,
+    ProviderNotFoundError,
     PurveyorError,
     UncertainOutcomeError,
 )
@@ -75,6 +76,25 @@ class Settler:
             await self._store.put(_FINDABLE, member.name, b"", now)
         self._findable.add(member.name)
 
+    def provider_of(self, intent: Intent) -> Member:
+        """Who was asked for the intent's machine.
+
+        Raises:
+            ProviderNotFoundError: It is not configured any more; another one may have its name, and another's machines
+                tell nothing about the intent.
+            ProviderInactiveError: It is disabled.
+        """
+        member = self._registry.get(intent.provider or "")
+        was, now = (intent.type, intent.base_url), (member.config.type, member.config.settings.base_url)
+        if was != now:
+            told = " and ".join(f"{type_} at {url or 'its own address'}" for type_, url in (was, now))
+            raise ProviderNotFoundError(
+                f"intent {intent.id} was sent to another provider {member.name!r} than the one that is configured now "
+                f"({told}); configure that one again",
+                details={"requested_provider": member.name, "intent": intent.id},
+            )
+        return member
+
     # Settling
 
     async def settle(
@@ -104,7 +124,7 @@ class Settler:
         await self._calm(hold)
         while True:
             try:
-                member = self._registry.get(hold.intent.provider or "")
+                member = self.provider_of(hold.intent)
                 if again is not None and (made := await again()) is not None:
                     return made
                 found, left = await self._look(hold, member, deadline)
@@ -172,8 +192,10 @@ class Settler:
             doubts += (Doubt(member.name, self._around.clock.now()),)
         await hold.move(
             IntentState.ADOPTED,
+            durable=True,
             provider=member.name,
             type=member.config.type,
+            base_url=member.config.settings.base_url,
             instance_id=kept.id,
             doubts=doubts,
         )
@@ -202,16 +224,38 @@ class Settler:
             PurveyorError: It is not gone by the deadline; the intent stays to be worked on.
         """
         intent = hold.intent
-        member, bare = self._registry.get(intent.provider or ""), intent.instance_id or ""
+        member, bare = self.provider_of(intent), intent.instance_id or ""
         if intent.state is not IntentState.DISCARDING:
             intent = await hold.move(IntentState.DISCARDING)
         await self._delete(member, bare, deadline)
         await self._wait_until_gone(member, bare, deadline)
+        if any(doubt.provider == member.name for doubt in intent.doubts):
+            await self._wait_for_twins(hold, member, deadline)
         gone = (*intent.discarded, f"{member.config.type}/{bare}")
         await hold.move(IntentState.DISCARDED, instance_id=None, discarded=gone)
 
+    async def _wait_for_twins(self, hold: Hold, member: Member, deadline: float) -> None:
+        """Several requests were sent; wait until none can be carried out any more, and delete what they have made."""
+        clock, pause = self._around.clock, _FIRST_PAUSE
+        while True:
+            found, left = await self._look(hold, member, deadline)
+            extras = [one for one in found if one.id != hold.intent.instance_id]
+            for extra in extras:
+                await self._delete(member, extra.id, deadline)
+                await self._wait_until_gone(member, extra.id, deadline)
+            if left <= 0 and not extras:
+                return
+            wait = min(pause, left)
+            if clock.monotonic() + wait >= deadline:
+                raise CallTimeoutError(
+                    f"another request for {hold.intent.name} may still be carried out", provider=member.name
+                )
+            await clock.sleep(wait)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
     async def machine_gone(self, hold: Hold, deadline: float) -> None:
         """The intent's machine was deleted or does not exist any more."""
+        self.provider_of(hold.intent)
         await hold.move(IntentState.DELETED)
         await self.look_after(hold, deadline)
 
@@ -242,19 +286,29 @@ class Settler:
             await self._finish(hold, deadline)
 
     async def _recheck(self, hold: Hold, deadline: float) -> None:
-        """Look for late arrivals where that is due; whatever is not the intent's machine is deleted."""
+        """Look for late arrivals where that is due, everywhere, before the first trouble is raised."""
+        trouble: PurveyorError | None = None
         for doubt in hold.intent.doubts:
             if doubt.due > self._around.clock.now():
                 continue
-            member = self._registry.get(doubt.provider)
-            for walk in range(2):
-                found = await self._machines(hold.intent, member, deadline)
-                extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
-                for extra in extras:
-                    _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
-                    await self._delete(member, extra.id, deadline)
-                if not extras and walk:
-                    await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
+            try:
+                await self._recheck_at(hold, doubt, deadline)
+            except PurveyorError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+
+    async def _recheck_at(self, hold: Hold, doubt: Doubt, deadline: float) -> None:
+        """Look for late arrivals at one provider; whatever is not the intent's machine is deleted."""
+        member = self._registry.get(doubt.provider)
+        for walk in range(2):
+            found = await self._machines(hold.intent, member, deadline)
+            extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
+            for extra in extras:
+                _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
+                await self._delete(member, extra.id, deadline)
+            if not extras and walk:
+                await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
 
     async def _finish(self, hold: Hold, deadline: float) -> None:
         """Nothing of a machine that is gone is to be left at the provider."""
@@ -264,7 +318,7 @@ class Settler:
         over = intent.state in {IntentState.DELETED, IntentState.DISCARDED, IntentState.REAPED}
         if not (over and intent.marked and intent.provider):
             return
-        member = self._registry.get(intent.provider)
+        member = self.provider_of(intent)
         mark = MarkRequest(mark_of(intent))
 
         async def work(call: Call) -> None:
@@ -303,18 +357,18 @@ class Settler:
 
     # All that is due
 
-    async def run_due(self, deadline: float, *, patient: bool) -> None:
-        """Look after every intent that is due and that nobody alive works on."""
+    async def run_due(self, deadline: float) -> None:
+        """Look once after every intent that is due and that nobody alive works on, so that none is kept from its caller."""
         due = await self._journal.due()
-        await asyncio.gather(*(self._one_due(intent, deadline, patient=patient) for intent in due))
+        await asyncio.gather(*(self._one_due(intent, deadline) for intent in due))
 
-    async def _one_due(self, intent: Intent, deadline: float, *, patient: bool) -> None:
+    async def _one_due(self, intent: Intent, deadline: float) -> None:
         try:
             hold = await self._journal.take(intent)
             if hold is None:
                 return
             async with hold:
-                await self.look_after(hold, deadline, patient=patient)
+                await self.look_after(hold, deadline, patient=False)
         except PurveyorError as error:
             _log.info("intent %s is still open: %s", intent.id, error)
 
@@ -323,7 +377,7 @@ class Settler:
         clock = self._around.clock
         while True:
             try:
-                await self.run_due(clock.monotonic() + SETTLE_SECONDS, patient=True)
+                await self.run_due(clock.monotonic() + SETTLE_SECONDS)
             except PurveyorError as error:  # whoever wants to buy is told as well, and others need not be
                 _log.info("open intents cannot be looked after: %s", error)
             await clock.sleep(_LONGEST_PAUSE)

@@ -21,6 +21,7 @@ class Writes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._left = asyncio.Event()
         self._closed = False
 
     @contextlib.contextmanager
@@ -38,20 +39,36 @@ class Writes:
         try:
             yield
         finally:
-            self._tasks.discard(task)
+            self._leave(task)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside a change, that is waited for just as well."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._leave)
 
     async def aclose(self) -> None:
-        """Start nothing more, give what is under way a grace, and cancel what is left."""
+        """Start nothing more, give what is under way a grace, and cancel what is left.
+
+        The tasks are not ours: only what they change here is waited for, whatever they do afterwards.
+        """
         self._closed = True
-        tasks = self._tasks - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
-        for task in tasks:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self._end()
+        for task in self._others:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._end()
+
+    @property
+    def _others(self) -> set[asyncio.Task[Any]]:
+        return self._tasks - {asyncio.current_task()}
+
+    async def _end(self) -> None:
+        while self._others:
+            self._left.clear()
+            await self._left.wait()
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._left.set()

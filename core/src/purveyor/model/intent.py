@@ -93,6 +93,7 @@ class Intent:
         digest: Field of the request to a keyed hash of its value; tells whether a request is the same, and nothing else.
         provider: Who was asked last; None before anyone was.
         type: That provider's type.
+        base_url: The address that was configured for it; None for the vendor's own.
         instance_id: The machine's id there, once there is one.
         discarded: ``provider/id`` of machines that came up broken and were deleted.
         doubts: Where a late arrival is still to be looked for.
@@ -118,6 +119,7 @@ class Intent:
     updated_at: datetime
     provider: str | None = None
     type: str | None = None
+    base_url: str | None = None
     instance_id: str | None = None
     discarded: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()

@@ -72,6 +72,8 @@ def _machine(machine: Instance, kind: str, intent: Intent | None) -> tuple[Findi
     same = is_intents(machine, kind, intent)
     if intent.state.owns_machine or intent.state is IntentState.DISCARDING:
         return None if same else (FindingKind.TWIN, f"intent {intent.id} has led to {intent.instance_id}")
+    if f"{kind}/{machine.id}" in intent.discarded:
+        return None  # gone, and still listed
     if intent.state in _GIVEN_UP:
         return FindingKind.LATE, "its intent was given up"
     if intent.state is IntentState.DELETED:

@@ -14,13 +14,17 @@ class Holders:
     """The holders that share one state folder, and this one among them.
 
     A holder's lock says that it lives, whatever clocks say; ``kill -9`` takes it off. Without a folder there is nobody
-    else. Nothing here waits.
+    else. Nothing here waits. A process that was forked is a holder of its own.
+
+    Attributes:
+        name: This one's, as soon as it has entered.
     """
 
     def __init__(self, folder: Path | None, name: str) -> None:
-        self.name = name
+        self.name = self._minted = name
         self._folder = None if folder is None else folder / "holders"
         self._file: int | None = None
+        self._process = 0
 
     def enter(self) -> None:
         """Take the lock; may be called again.
@@ -28,8 +32,11 @@ class Holders:
         Raises:
             OSError: The folder cannot be written.
         """
-        if self._folder is None or self._file is not None:
+        if self._folder is None or self._has_entered:
             return
+        self._forget()
+        self._process = os.getpid()
+        self.name = f"{self._minted}-{self._process}"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(self._folder / self.name, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,8 +62,17 @@ class Holders:
 
     def leave(self) -> None:
         """Give the lock back; may be called twice."""
-        if self._folder is not None and self._file is not None:
+        if self._folder is not None and self._has_entered:
             with contextlib.suppress(OSError):
                 (self._folder / self.name).unlink()
+        self._forget()
+
+    @property
+    def _has_entered(self) -> bool:
+        return self._file is not None and self._process == os.getpid()
+
+    def _forget(self) -> None:
+        """Close the file, whose lock lasts as long as another process has it open."""
+        if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -23,7 +23,7 @@ async def buy(
 
     Raises:
         UncertainOutcomeError: Stopped, and it is not known whether a machine was made.
-        KeyboardInterrupt: Stopped, and nothing is in doubt.
+        KeyboardInterrupt: Stopped, and nothing is in doubt; what was made has been told.
         PurveyorError: As ``provision`` does.
     """
     key = key or secrets.token_hex(8)
@@ -41,8 +41,12 @@ async def buy(
 
 
 async def _settle(client: MultiProviderClient, session: Session, key: str) -> None:
-    """Find out what became of everything that was sent under a key."""
-    for intent in [one for one in await client.list_intents() if one.key == key and one.state.doubtful]:
+    """Tell what was made under a key, and find out what became of everything else that was sent."""
+    intents = [one for one in await client.list_intents() if one.key == key]
+    for intent in intents:
+        if intent.state.owns_machine:
+            _tell(session, intent)
+    for intent in [one for one in intents if one.state.doubtful]:
         session.warn(f"intent {intent.id} is in doubt and being settled; Ctrl-C again leaves it")
         settling = asyncio.ensure_future(client.resolve_intent(intent.id, **session.within))
         with _interrupting(settling):
@@ -56,7 +60,7 @@ async def _settle(client: MultiProviderClient, session: Session, key: str) -> No
 
 def _tell(session: Session, intent: Intent) -> None:
     made = f"{intent.provider}/{intent.instance_id} was made" if intent.instance_id else "nothing was made"
-    session.warn(f"intent {intent.id} is {intent.state.value}: {made}")
+    session.warn(f"intent {intent.id} is {intent.state.value}: {made}; --key {intent.key} goes on from there")
 
 
 def _left(intent: Intent) -> UncertainOutcomeError:

@@ -1,0 +1,1 @@
+"""A world in memory in which everything goes wrong, judged by what is true at its clouds."""

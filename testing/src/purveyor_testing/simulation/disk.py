@@ -1,0 +1,142 @@
+"""A journal's disk: one SQLite database in memory that all processes of a host share, and what a loss of power leaves of it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+__all__ = ["Disk", "Door", "Row"]
+
+
+@attrs.frozen
+class Row:
+    """What the journal says of an intent."""
+
+    state: str
+    provider: str | None
+    owner: str
+    key: str
+    position: int
+    instance_id: str | None
+
+
+class Disk:
+    """A database, its last durable state, and every state after that.
+
+    Attributes:
+        durable: Intents as they survive whatever happens, by id.
+    """
+
+    def __init__(self, chance: random.Random, *, fragile: bool, content: bytes = b"") -> None:
+        self.durable: dict[str, Row] = {}
+        self._chance = chance
+        self._fragile = fragile
+        self._lost = False
+        self.db = _opened(content)
+        self._survivors = [content]
+        self._changes = self.db.total_changes
+        self.nothing = self.db.cursor()
+
+    def rows(self) -> dict[str, Row]:
+        """The intents as they are now."""
+        query = "SELECT id, state, provider, owner, key, position, instance_id FROM intent"
+        return {row[0]: Row(*row[1:]) for row in self.db.execute(query)}
+
+    def owner(self) -> str | None:
+        """Whose journal it is, once it is anybody's."""
+        found = self.db.execute(
+            "SELECT value FROM note WHERE space = 'identity' AND key = 'owner'"
+        ).fetchone()
+        return found[0].decode() if found else None
+
+    def commit(self, *, synced: bool) -> None:
+        """Keep what the transaction did."""
+        self.db.commit()
+        self._changes = self.db.total_changes
+        if synced:
+            self.durable = self.rows()
+            self._survivors.clear()
+        if self._fragile:
+            self._survivors.append(self.db.serialize())
+
+    def rollback(self) -> None:
+        """Undo what the transaction did."""
+        self.db.rollback()
+        self._changes = self.db.total_changes
+
+    @property
+    def changed(self) -> bool:
+        """Whether the transaction has changed anything."""
+        return self.db.total_changes != self._changes
+
+    def lose_power(self) -> None:
+        """Whatever was not synced may be gone, the newest first."""
+        self._lost = True
+
+    def mounted(self) -> Self:
+        """Ready for the next process."""
+        if self._lost:
+            self._lost = False
+            left = self._chance.randrange(len(self._survivors))
+            del self._survivors[left + 1 :]
+            self.db.close()
+            self.db = _opened(self._survivors[left])
+            self._changes = self.db.total_changes
+        return self
+
+
+class Door:
+    """A process's connection to the disk; ``point`` is told before and after everything that is written."""
+
+    def __init__(self, disk: Disk, point: Callable[[str], None]) -> None:
+        self._disk = disk.mounted()
+        self._point = point
+        self._synced = False
+
+    def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
+        """Carry out a statement."""
+        self._point("")
+        if sql.startswith("PRAGMA synchronous"):
+            self._synced = sql.endswith("FULL")
+            return self._disk.nothing
+        return self._disk.db.execute(sql, values)
+
+    def executemany(self, sql: str, values: Any) -> sqlite3.Cursor:
+        """Carry out a statement for each of many values."""
+        self._point("")
+        return self._disk.db.executemany(sql, values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._disk.rollback()
+            return
+        if not self._disk.changed:
+            self._disk.db.commit()
+            return
+        try:
+            self._point("before a commit")
+        except BaseException:
+            self._disk.rollback()
+            raise
+        self._disk.commit(synced=self._synced)
+        self._point("after a commit")
+
+    def close(self) -> None:
+        """The disk stays for the others."""
+
+
+def _opened(content: bytes) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    if content:
+        db.deserialize(content)
+    return db

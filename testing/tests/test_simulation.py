@@ -1,0 +1,239 @@
+"""Twenty thousand worlds in which everything goes wrong, and what happens when one guard is taken out."""
+
+import contextlib
+import copy
+import functools
+from collections import Counter
+from unittest.mock import patch
+
+import attrs
+import pytest
+
+from purveyor.engine import gate
+from purveyor.engine.buying import Buyer
+from purveyor.engine.settling import Settler
+from purveyor.model.errors import ConflictError
+from purveyor.model.intent import IntentState
+from purveyor.plugin import Mark
+from purveyor.policy import reconciling
+from purveyor.state import journal
+from purveyor.state.store import Store
+from purveyor_testing.simulation import process, provider
+from purveyor_testing.simulation.run import simulate, simulate_many, tell
+
+SEEDS = 20_000
+
+
+def test_no_machine_is_bought_twice_or_lost_whatever_goes_wrong() -> None:
+    done, failures = 0, []
+    for number, failed in simulate_many(range(SEEDS), jobs=2):
+        done += number
+        failures += failed
+    assert done == SEEDS
+    assert not failures, "\n".join(
+        f"make simulate SEED={one.seed}: {'; '.join(one.broken)}" for one in failures[:10]
+    )
+
+
+def test_a_seed_gives_the_same_world_again() -> None:
+    stories = [tell(seed) for seed in range(20)]
+    assert stories == [tell(seed) for seed in range(20)]
+    assert all(broken == () for broken, _ in stories)
+
+
+def test_worlds_are_rough() -> None:
+    words = Counter[str]()
+    for seed in range(400):
+        story = "\n".join(tell(seed)[1])
+        words.update(
+            word
+            for word in (
+                "dies before a commit",
+                "dies after a commit",
+                "dies before create",
+                "dies after create",
+                "power is lost",
+                "UNCERTAIN_OUTCOME",
+                "found",
+                "was not made",
+                "vanishes while pages",
+                "is cancelled",
+                "gives up",
+                "failed to come up",
+                "nothing was bought there",
+                "the clock of",
+                "deleted by somebody",
+                "circuit breaker is open",
+                "circuit breaker is half open",
+                " probes ",
+            )
+            if word in story
+        )
+    assert min(words.values()) > 0
+    assert len(words) == 18
+
+
+# What is taken out, one guard at a time.
+
+
+def without_the_sync():
+    """What is written down before a request is not safely on the disk."""
+    whole = Store.transact
+
+    async def transact(self, work, *, durable=False, reading=False):
+        return await whole(self, work, reading=reading)
+
+    return patch.object(Store, "transact", transact)
+
+
+def without_the_wait():
+    """Two walks that find nothing are believed at once."""
+    whole = Settler._look
+
+    async def look(self, hold, member, deadline):
+        found, _ = await whole(self, hold, member, deadline)
+        return found or await self._machines(hold.intent, member, deadline), 0.0
+
+    return patch.object(Settler, "_look", look)
+
+
+def without_the_second_walk():
+    """One walk that finds nothing is believed, if it is late enough."""
+    whole = Settler._look
+
+    async def look(self, hold, member, deadline):
+        lazy, walked = copy.copy(self), []
+
+        async def machines(*asked):
+            if not walked:
+                walked.append(await self._machines(*asked))
+            return walked[0]
+
+        lazy._machines = machines
+        return await whole(lazy, hold, member, deadline)
+
+    return patch.object(Settler, "_look", look)
+
+
+def without_page_order():
+    """Pages of one walk are fetched at the same time."""
+    return patch.object(provider, "by_page", functools.partial(provider.by_page, overlap=3))
+
+
+class Anybody(str):
+    """An owner that is the same as every other."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
+def without_the_owner_check():
+    """Every mark counts as ours."""
+    whole = reconciling.read_mark
+
+    def read_mark(tags):
+        mark = whole(tags)
+        return mark and Mark(Anybody(mark.owner), mark.intent)
+
+    return patch.object(reconciling, "read_mark", read_mark)
+
+
+class RefusedError(Exception):
+    pass
+
+
+def without_conflict_adoption():
+    """A name that is taken when a request is sent again counts as a refusal of the request."""
+    sending, settling = Buyer._send, Settler.settle
+
+    async def send(self, hold, search, *args):
+        again = hold.intent.state is IntentState.UNKNOWN
+        try:
+            return await sending(self, hold, search, *args)
+        except ConflictError as error:
+            if again:
+                await self._note(hold, search, IntentState.ABSENT, error=error.message)
+                raise RefusedError from error
+            raise
+
+    async def settle(self, *args, **kwargs):
+        try:
+            return await settling(self, *args, **kwargs)
+        except RefusedError:
+            return None
+
+    taken_out = contextlib.ExitStack()
+    taken_out.enter_context(patch.object(Buyer, "_send", send))
+    taken_out.enter_context(patch.object(Settler, "settle", settle))
+    return taken_out
+
+
+def without_the_holders_lock():
+    """Every other process counts as dead."""
+    return patch.object(process.Locks, "lives", lambda self, holder: False)
+
+
+def without_compare_and_swap():
+    """Whoever writes an intent writes over what somebody else has written."""
+    whole = journal._write
+
+    def write(db, intent, before):
+        (now,) = db.execute("SELECT version FROM intent WHERE id = ?", (intent.id,)).fetchone()
+        whole(db, intent, now)
+
+    return patch.object(journal, "_write", write)
+
+
+def without_both():
+    """Neither the lock nor the compare-and-swap."""
+    taken_out = contextlib.ExitStack()
+    taken_out.enter_context(without_the_holders_lock())
+    taken_out.enter_context(without_compare_and_swap())
+    return taken_out
+
+
+def without_the_half_open_bound():
+    """Whoever asks may be the probe, also while another is under way."""
+    whole = gate.claimed
+
+    def claimed(breaker, now, seconds):
+        return whole(attrs.evolve(breaker, probing_until=0.0), now, seconds)
+
+    return patch.object(gate, "claimed", claimed)
+
+
+def without_the_breaker():
+    """Calls go out whatever the breaker says."""
+
+    async def admit(self, operation, deadline):
+        await self.hear()
+        return False
+
+    return patch.object(gate.Gate, "_admit", admit)
+
+
+@pytest.mark.parametrize(
+    ("taken_out", "tight", "seeds"),
+    [
+        (without_the_sync, None, 5),
+        (without_the_wait, None, 200),
+        (without_the_second_walk, True, 400),
+        (without_page_order, True, 1000),
+        (without_the_owner_check, None, 200),
+        (without_conflict_adoption, None, 1000),
+        (without_the_holders_lock, None, 2000),
+        (without_both, None, 300),
+        (without_the_half_open_bound, None, 1000),
+        (without_the_breaker, None, 1000),
+    ],
+)
+def test_every_guard_is_needed(taken_out, tight, seeds) -> None:
+    with taken_out():
+        assert any(simulate(seed, tight=tight) for seed in range(seeds))
+    assert not any(simulate(seed, tight=tight) for seed in range(20))
