@@ -9,7 +9,7 @@ from unittest.mock import patch
 import attrs
 import pytest
 
-from purveyor.engine import gate
+from purveyor.engine import gate, guarded
 from purveyor.engine.buying import Buyer
 from purveyor.engine.settling import Settler
 from purveyor.model.errors import ConflictError
@@ -200,12 +200,12 @@ def without_both():
 
 def without_the_half_open_bound():
     """Whoever asks may be the probe, also while another is under way."""
-    whole = gate.claimed
+    whole = guarded.claimed
 
     def claimed(breaker, now, seconds):
         return whole(attrs.evolve(breaker, probing_until=0.0), now, seconds)
 
-    return patch.object(gate, "claimed", claimed)
+    return patch.object(guarded, "claimed", claimed)
 
 
 def without_the_breaker():
