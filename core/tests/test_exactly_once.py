@@ -623,6 +623,39 @@ class TestJournals:
             await client.provision(attrs.evolve(SPEC, name="other"), key="k")
 
     @virtual
+    async def test_what_is_open_in_one_from_another_host_is_left_alone_before_and_after_the_claim(
+        self, world, disk
+    ):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_AFTER)
+        cloud.hides_new = True
+        async with world.client(store=disk()) as client:
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC, key="k", deadline=20)
+            before = await only(client)
+        cloud.asked.clear()
+        async with world.client(store=disk(), host="elsewhere", health_interval=3600) as client:
+            await asyncio.sleep(60)  # nor does the background touch it
+            with pytest.raises(StateUnavailableError, match="intents claim"):
+                await client.resolve_intent(before.id, tombstone=True)
+            await client.claim_journal()
+            await asyncio.sleep(60)
+            with pytest.raises(ConflictError, match=before.owner):
+                await client.resolve_intent(before.id)
+            assert await only(client) == before
+        assert cloud.asked == []
+
+    @virtual
+    async def test_a_client_that_only_looks_mints_no_journal(self, world, disk):
+        world.add("a").hold(1)
+        async with world.client(store=disk(), health_interval=3600) as client:
+            await client.list_instances().collect()
+            await asyncio.sleep(60)
+        store = disk()
+        assert await store.items("identity") == {}
+        await store.aclose()
+
+    @virtual
     async def test_after_a_reboot_the_waiting_begins_anew(self, world, disk):
         """Seconds of one run say nothing in the next, and the time of day may have been set."""
         cloud = world.add("a")

@@ -36,7 +36,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
 _FINDABLE = "marks"
 _CHECKED_SECONDS = 24 * 3600.0
 SETTLE_SECONDS = 600.0
-"""How long one round in the background works on one intent; the next round goes on."""
+"""How long one round in the background may take; the next one goes on."""
 
 
 def mark_of(intent: Intent) -> Mark:

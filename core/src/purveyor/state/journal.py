@@ -164,7 +164,18 @@ class Journal:
         return Hold(self, intent)
 
     async def take(self, intent: Intent) -> Hold | None:
-        """The right to work on an intent, if nobody alive has it."""
+        """The right to work on an intent, if nobody alive has it.
+
+        Raises:
+            ConflictError: It was written by another owner, before this journal was claimed.
+        """
+        owner = (await self.identity()).owner
+        if intent.owner != owner:
+            raise ConflictError(
+                f"intent {intent.id} belongs to the owner {intent.owner}, from before this journal was claimed; "
+                f"'purveyor reconcile --owner {intent.owner}' shows what is left of that owner's machines",
+                details={"intent": intent.id, "owner": intent.owner},
+            )
         if intent.id in self._active:
             return None
 
@@ -196,23 +207,21 @@ class Journal:
         """
         return await self._store.transact(lambda db: _read(db, intent_id), reading=True)
 
-    async def of_key(self, key: str) -> list[Intent]:
-        """The intents of a key."""
-        return await self._select(_BY_KEY, ((await self.identity()).owner, key))
-
     async def listing(self) -> list[Intent]:
         """All intents, of earlier owners too, oldest first."""
         return await self._select(_ALL, ())
 
     async def due(self) -> list[Intent]:
-        """Our own intents that somebody should look at by now, whoever holds them."""
-        owner = (await self.identity()).owner
-        now = self._origin.clock.now().timestamp()
-        return await self._select(_BY_DUE, (owner, now))
+        """Our own intents that somebody should look at by now, whoever holds them; writes nothing."""
+        found = await self._select(_BY_DUE, (self._origin.clock.now().timestamp(),))
+        owner = (await self.identity()).owner if found else ""
+        return [intent for intent in found if intent.owner == owner]
 
     async def with_instance(self, provider: str, instance_id: str) -> list[Intent]:
-        """The intents that have led to a machine."""
-        return await self._select(_BY_INSTANCE, (provider, instance_id))
+        """Our own intents that have led to a machine."""
+        found = await self._select(_BY_INSTANCE, (provider, instance_id))
+        owner = (await self.identity()).owner if found else ""
+        return [intent for intent in found if intent.owner == owner]
 
     async def record(self, intent: Intent) -> None:
         """Write down an intent that was carried out already, such as for a machine that was found.
@@ -389,8 +398,7 @@ def _insert(db: sqlite3.Connection, intent: Intent) -> None:
 
 
 _ALL = "SELECT body FROM intent"
-_BY_KEY = f"{_ALL} WHERE owner = ? AND key = ?"
-_BY_DUE = f"{_ALL} WHERE owner = ? AND due <= ?"
+_BY_DUE = f"{_ALL} WHERE due <= ?"
 _BY_INSTANCE = f"{_ALL} WHERE provider = ? AND instance_id = ?"
 
 _FIELDS = tuple(field.name for field in attrs.fields(Intent))
