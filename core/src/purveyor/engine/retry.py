@@ -24,21 +24,27 @@ async def retrying(
     """Call ``work`` with 1, 2, 3 … until it succeeds or ``next_wait`` has no seconds to wait any more."""
     try:
         return await work(1)
-    except Exception as error:  # noqa: BLE001 - the loop below knows what to do with it
-        first = error
-    return await _again(first, work, next_wait)
+    except Exception as error:
+        wait = next_wait(error, 1)
+        if wait is None:
+            raise
+        first, first_wait = error, wait
+    return await _again(first, first_wait, work, next_wait)
 
 
 async def _again(
-    first: Exception, work: Callable[[int], Awaitable[T]], next_wait: Callable[[Exception, int], float | None]
+    first: Exception,
+    first_wait: float,
+    work: Callable[[int], Awaitable[T]],
+    next_wait: Callable[[Exception, int], float | None],
 ) -> T:
-    """The loop proper, with the first failure behind it: nearly all calls succeed at once and never pay for it."""
-    import stamina  # noqa: PLC0415 - heavy, and only needed once something has failed
+    """The loop proper, with the first failure behind it: nearly all calls are over at once and never pay for it."""
+    import stamina  # noqa: PLC0415 - heavy, and only needed once something is tried again
 
     number = 0
 
     def decide(error: Exception) -> float | bool:
-        wait = next_wait(error, number)
+        wait = first_wait if number == 1 else next_wait(error, number)
         return False if wait is None else wait
 
     async for attempt in stamina.retry_context(on=decide, attempts=None, timeout=None, wait_jitter=0):

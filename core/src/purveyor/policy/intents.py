@@ -75,12 +75,11 @@ def digest(spec: InstanceSpec, count: int, secret: bytes) -> dict[str, str]:
     }
 
 
-def _plain(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=_sortable)
-
-
 def _sortable(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset | set) else str(value)
+
+
+_plain = json.JSONEncoder(sort_keys=True, default=_sortable).encode
 
 
 def check_same(intent: Intent, wanted: Mapping[str, str]) -> None:

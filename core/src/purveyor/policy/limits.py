@@ -87,13 +87,14 @@ class LimiterState:
                 server does not fill up all at once, but all the time.
         """
         told = _number(headers, "ratelimit-remaining")
-        resets_at = now + (until_reset(headers, today) or 1.0)
         pause = retry_after(headers, today) if status == 429 else None
+        if told is None and not pause and not self.asking:
+            return self
         blocked_until = max(self.blocked_until, now + min(pause, _DAY) if pause else 0.0)
         if told is None:
             known = LimiterState() if self.asking else self  # one that asked and was not told knows nothing
             return attrs.evolve(known, blocked_until=blocked_until)
-        left = int(told)
+        left, resets_at = int(told), now + (until_reset(headers, today) or 1.0)
         if self.remaining is not None and self.knows(now) and not self._is_over(resets_at):
             # Within one window we know better than an answer what went out since the server wrote it.
             left, resets_at = max(min(self.remaining, left), left - lag), max(self.resets_at, resets_at)
@@ -151,9 +152,10 @@ def until_reset(headers: Mapping[str, str], today: datetime) -> float | None:
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
-    for key in (name, f"x-{name}"):
-        with contextlib.suppress(ValueError, KeyError):
-            number = float(headers[key])
-            if math.isfinite(number):
-                return number
+    for text in (headers.get(name), headers.get(f"x-{name}")):
+        if text is not None:
+            with contextlib.suppress(ValueError):
+                number = float(text)
+                if math.isfinite(number):
+                    return number
     return None
