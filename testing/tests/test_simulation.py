@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import functools
+import itertools
+import random
 from collections import Counter
 from unittest.mock import patch
 
@@ -14,11 +16,13 @@ from purveyor.engine.buying import Buyer
 from purveyor.engine.settling import Settler
 from purveyor.model.errors import ConflictError
 from purveyor.model.intent import IntentState
-from purveyor.plugin import Mark
+from purveyor.plugin import Mark, Marking
 from purveyor.policy import reconciling
 from purveyor.state import journal
 from purveyor.state.store import Store
 from purveyor_testing.simulation import process, provider
+from purveyor_testing.simulation.cloud import Cloud, Walk
+from purveyor_testing.simulation.faults import Faults
 from purveyor_testing.simulation.run import simulate, simulate_many, tell
 
 SEEDS = 20_000
@@ -43,7 +47,7 @@ def test_a_seed_gives_the_same_world_again() -> None:
 
 def test_worlds_are_rough() -> None:
     words = Counter[str]()
-    for seed in range(400):
+    for seed in range(1000):
         story = "\n".join(tell(seed)[1])
         words.update(
             word
@@ -71,6 +75,29 @@ def test_worlds_are_rough() -> None:
         )
     assert min(words.values()) > 0
     assert len(words) == 18
+
+
+def test_rows_that_come_and_go_in_one_walk_move_none_in_another() -> None:
+    chance = random.Random(1)
+    faults = attrs.evolve(Faults.drawn(chance, tight=True), shift=1.0)
+    moment = itertools.count()
+    cloud = Cloud("c", Marking.TAG, faults, lambda: float(next(moment)), lambda *_: None, lambda *_: None)
+    for rank in range(12):
+        cloud.add("other", rank=float(rank))
+    quiet = Walk(cloud.now(), shifts=False)
+    seen = [one.id for one in cloud.page(quiet, 1)[0]]
+    cloud.add("comes", rank=-1.0)
+    for number in itertools.count(2):
+        rows, pages = cloud.page(quiet, number)
+        seen += [one.id for one in rows]
+        if number >= pages:
+            break
+        others = Walk(cloud.now(), shifts=True)
+        cloud.page(others, 1)
+        cloud.stir(others)
+    left = {one.id for one in cloud.machines.values() if one.gone is None and one.name == "other"}
+    assert {f"c-{number}" for number in range(12)} & left <= set(seen)
+    assert any(one.gone is not None for one in cloud.machines.values())
 
 
 # What is taken out, one guard at a time.

@@ -13,6 +13,10 @@ from purveyor_testing.simulation.faults import GRACE, Faults
 __all__ = ["Cloud", "Machine", "NameTakenError", "Walk"]
 
 
+_WHOLE = 1000
+"""Rows of a page once nothing goes wrong any more: then there is nothing to be seen in walking."""
+
+
 class NameTakenError(Exception):
     """A machine of that name exists."""
 
@@ -51,17 +55,24 @@ class Machine:
 
 @attrs.define(eq=False)
 class Walk:
-    """One walk through the pages of a list.
+    """One walk through the pages of a list. Rows stay where they are until it is over, although they are gone.
 
     Attributes:
-        held: Machines whose rows stay where they are until the walk is over, although they are gone.
+        began: When, in true seconds.
         shifts: Whether rows may vanish meanwhile, so that later ones move to pages that were read already.
         read: Pages that were read.
+        vanished: Machines whose rows have.
     """
 
-    held: set[str]
+    began: float
     shifts: bool
     read: set[int] = attrs.field(factory=set)
+    vanished: set[str] = attrs.field(factory=set)
+
+    def shows(self, machine: Machine, now: float) -> bool:
+        """Whether there is a row for it."""
+        ended = machine.gone is not None and machine.hidden <= self.began
+        return machine.visible <= now and not ended and machine.id not in self.vanished
 
 
 class Cloud:
@@ -190,14 +201,13 @@ class Cloud:
 
         Rows do not vanish in two walks in a row about one subject: no number of walks would be enough otherwise.
         """
-        now = self.now()
         shifts = subject not in self._shifted and self.faults.happens(self.faults.shift)
         (self._shifted.add if shifts else self._shifted.discard)(subject)
-        return Walk({one.id for one in self.machines.values() if one.shows(now)}, shifts)
+        return Walk(self.now(), shifts)
 
     def page(self, walk: Walk, number: int) -> tuple[list[Machine], int]:
         """What is on a page, from 1, and how many pages there are."""
-        size = self._page_size
+        size = self._page_size if self.faults.rough else _WHOLE
         rows = self._rows(walk)
         walk.read.add(number)
         part = rows[(number - 1) * size : number * size]
@@ -205,7 +215,7 @@ class Cloud:
 
     def _rows(self, walk: Walk) -> list[Machine]:
         now = self.now()
-        rows = [one for one in self.machines.values() if one.shows(now) or one.id in walk.held]
+        rows = [one for one in self.machines.values() if walk.shows(one, now)]
         return sorted(rows, key=lambda one: one.rank)
 
     def stir(self, walk: Walk) -> None:
@@ -238,5 +248,5 @@ class Cloud:
             leaving = self.faults.chance.choice(others)
             leaving.gone = leaving.hidden = self.now()
             leaving.deleted_by = "somebody"
-            walk.held.discard(leaving.id)
+            walk.vanished.add(leaving.id)
             self._note("{} {} vanishes while pages are walked through", self.name, leaving.id)

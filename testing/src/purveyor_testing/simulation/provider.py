@@ -52,7 +52,7 @@ from purveyor.plugin import (
     hookimpl,
 )
 from purveyor.wire.paging import Fetched, by_page
-from purveyor_testing.simulation.cloud import Cloud, Machine, NameTakenError, Walk
+from purveyor_testing.simulation.cloud import Cloud, Machine, NameTakenError
 from purveyor_testing.simulation.faults import GRACE, LATE, TIMEOUT
 from purveyor_testing.simulation.process import PROCESS, Process
 
@@ -168,13 +168,17 @@ class Account:
 
         async with aclosing(by_page(fetch)) as pages:
             async for page in pages:
-                found = [self._instance(one) for one in page.rows]
-                bad = (ProtocolMismatchError("a row cannot be read"),) if self._unreadable(walk) else ()
-                yield Page(tuple(one for one in found if tag is None or tag in one.tags), bad)
+                found = [one for one in page.rows if tag is None or (one.mark and one.mark.text == tag)]
+                bad = (
+                    (ProtocolMismatchError("a row cannot be read"),)
+                    if page.rows and self._unreadable()
+                    else ()
+                )
+                yield Page(tuple(self._instance(one) for one in found), bad)
 
-    def _unreadable(self, walk: Walk) -> bool:
+    def _unreadable(self) -> bool:
         faults = self._cloud.faults
-        return "unreadable" in faults.read and faults.happens(faults.read_rate) and bool(walk.held)
+        return "unreadable" in faults.read and faults.happens(faults.read_rate)
 
     async def delete_instance(self, request: InstanceRequest, call: Call) -> None:
         """Delete one machine; one that is gone already is success."""
