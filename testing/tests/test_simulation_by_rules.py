@@ -31,7 +31,7 @@ class Clouds(RuleBasedStateMachine):
         providers = tuple((f"c{number}", kind) for number, kind in enumerate(kinds))
         loop = HostLoop(chance)
         self.world = World(chance, loop, tight=True, start=start(), providers=providers)
-        self.world.hosts = [Host("h0", Disk(chance, fragile=True, content=start().disk))]
+        self.world.hosts = [Host("h0", Disk(0, chance, fragile=True))]
         self.world.faults.stop()
 
     @rule(wanted=st.sampled_from(KEYS), dies_at=st.none() | st.integers(1, 40), power=st.booleans())
@@ -86,13 +86,10 @@ class Clouds(RuleBasedStateMachine):
             return
         world, loop = self.world, self.world.loop
         world.faults.stop()
-        try:
-            loop.run_until_complete(asyncio.sleep(1000))
-            last = Process(world, world.hosts[0], "end")
-            loop.run_until_complete(last.run(functools.partial(world.end, KEYS)))
-            clear(loop)
-        finally:
-            loop.close()
+        loop.run_until_complete(asyncio.sleep(1000))
+        last = Process(world, world.hosts[0], "end")
+        loop.run_until_complete(last.run(functools.partial(world.end, KEYS)))
+        clear(loop)
         assert not world.judge.broken
 
 

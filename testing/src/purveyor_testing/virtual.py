@@ -26,11 +26,10 @@ class _Jumping(selectors.SelectSelector):
     """Never blocks; tells the loop how far the time may jump instead."""
 
     jump: Callable[[float], None] = staticmethod(lambda _: None)
-    listens = True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """What is ready now; if nothing is, jump."""
-        ready = super().select(0) if self.listens else []
+        ready = super().select(0)
         if ready or timeout == 0:
             return ready
         if timeout is None:
@@ -41,11 +40,10 @@ class _Jumping(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in virtual time; one that does not listen has no sockets and no threads, and is faster."""
+    """An event loop in virtual time."""
 
-    def __init__(self, *, listens: bool = True) -> None:
+    def __init__(self) -> None:
         selector = _Jumping()
-        selector.listens = listens
         selector.jump = self._jump
         self._now = 0.0
         super().__init__(selector)

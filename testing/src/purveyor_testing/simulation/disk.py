@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import sqlite3
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import attrs
+
+from purveyor.state.store import _prepared
 
 __all__ = ["Disk", "Door", "Row"]
 
@@ -32,13 +35,14 @@ class Disk:
         durable: Intents as they survive whatever happens, by id.
     """
 
-    def __init__(self, chance: random.Random, *, fragile: bool, content: bytes = b"") -> None:
+    def __init__(self, number: int, chance: random.Random, *, fragile: bool) -> None:
+        """Begin empty; of each number there is one at a time."""
         self.durable: dict[str, Row] = {}
         self._chance = chance
         self._fragile = fragile
         self._lost = False
-        self.db = _opened(content)
-        self._survivors = [content]
+        self.db = _emptied(_opened(number))
+        self._survivors = [self.db.serialize()] if fragile else []
         self._changes = self.db.total_changes
         self.nothing = self.db.cursor()
 
@@ -84,39 +88,49 @@ class Disk:
             self._lost = False
             left = self._chance.randrange(len(self._survivors))
             del self._survivors[left + 1 :]
-            self.db.close()
-            self.db = _opened(self._survivors[left])
+            self.db.deserialize(self._survivors[left])
             self._changes = self.db.total_changes
         return self
 
 
 class Door:
-    """A process's connection to the disk; ``point`` is told before and after everything that is written."""
+    """A process's connection to the disk; ``point`` is told before and after everything that is written.
+
+    Nobody gets in between while a transaction lasts, so one that only reads is none.
+    """
 
     def __init__(self, disk: Disk, point: Callable[[str], None]) -> None:
         self._disk = disk.mounted()
         self._point = point
         self._synced = False
+        self._reads = False
 
     def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
         """Carry out a statement."""
-        self._point("")
         if sql.startswith("PRAGMA synchronous"):
             self._synced = sql.endswith("FULL")
+            return self._disk.nothing
+        if sql.startswith("PRAGMA journal_mode"):
+            return self._disk.nothing  # there is no other in memory
+        if sql == "BEGIN DEFERRED":
+            self._reads = True
             return self._disk.nothing
         return self._disk.db.execute(sql, values)
 
     def executemany(self, sql: str, values: Any) -> sqlite3.Cursor:
         """Carry out a statement for each of many values."""
-        self._point("")
         return self._disk.db.executemany(sql, values)
 
     def __enter__(self) -> Self:
+        self._point("")
+        self._reads = False
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reads:
+            return
         if kind is not None:
             self._disk.rollback()
             return
@@ -135,8 +149,14 @@ class Door:
         """The disk stays for the others."""
 
 
-def _opened(content: bytes) -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    if content:
-        db.deserialize(content)
+@functools.cache
+def _opened(number: int) -> sqlite3.Connection:  # noqa: ARG001 - one for each
+    """With all tables. Worlds use it one after the other: what SQLite has understood once, it need not read again."""
+    return _prepared(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
+
+
+def _emptied(db: sqlite3.Connection) -> sqlite3.Connection:
+    db.rollback()
+    db.execute("DELETE FROM intent")
+    db.execute("DELETE FROM note")
     return db

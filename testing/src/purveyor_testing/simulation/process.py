@@ -90,12 +90,19 @@ class _Clock:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._loop = process.world.loop
+        self._booted = process.host.booted
+        self._read: tuple[float, timedelta] | None = None
+        self._now = _START
 
     def monotonic(self) -> float:
-        return self._process.world.loop.time()
+        return self._loop.now - self._booted
 
     def now(self) -> datetime:
-        return _START + timedelta(seconds=self._process.world.loop.now) + self._process.host.skew
+        read = self._loop.now, self._process.host.skew
+        if read != self._read:  # asked for again and again at one moment
+            self._read, self._now = read, _START + timedelta(seconds=read[0]) + read[1]
+        return self._now
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -156,11 +163,12 @@ class Process:
                 not count; it is open for a minute at least.
         """
         assert self._client is not None  # noqa: S101 - nobody else calls providers
-        breaker = self._client._registry.get(provider).gate.report().guards.breaker  # noqa: SLF001 - asking must change nothing
-        until = breaker.open_until
-        if written and until and until - _Clock(self).now() > timedelta(seconds=OPEN_SECONDS - SLOW_DISK):
+        gate = self._client._registry.get(provider).gate  # noqa: SLF001 - asking must change nothing
+        now, breaker = gate.now, gate.book.state(gate._key).breaker  # noqa: SLF001 - likewise
+        phase = breaker.phase(now)
+        if written and phase is BreakerPhase.OPEN and breaker.open_until - now > OPEN_SECONDS - SLOW_DISK:
             return BreakerPhase.CLOSED
-        return breaker.phase
+        return phase
 
     def point(self, step: str) -> None:
         """A step is taken, or, without a name, somebody looks whether the process lives.

@@ -67,25 +67,30 @@ def tell(seed: int) -> tuple[tuple[str, ...], list[str]]:
 
 def _run(seed: int, history: list[str] | None, *, tight: bool | None = None) -> tuple[str, ...]:
     chance = random.Random(seed)  # noqa: S311 - it is to repeat
-    loop = HostLoop(chance)
-    try:
-        world = World(chance, loop, history, tight=tight, start=start())
-        with _listening(world, interested=history is not None):
-            try:
-                loop.run_until_complete(world.story())
-            except Exception as exc:  # noqa: BLE001 - a world that breaks is a failure like any other
-                world.judge.fail(f"the world broke: {exc!r}")
-            clear(loop)
-    finally:
-        loop.close()
+    loop = HostLoop(chance)  # type: ignore[abstract]  # there are no sockets
+    world = World(chance, loop, history, tight=tight, start=start())
+    with _listening(world, interested=history is not None):
+        try:
+            loop.run_until_complete(world.story())
+        except Exception as exc:  # noqa: BLE001 - a world that breaks is a failure like any other
+            world.judge.fail(f"the world broke: {exc!r}")
+        clear(loop)
     return tuple(world.judge.broken)
 
 
 @contextlib.contextmanager
 def _listening(world: World, *, interested: bool) -> Iterator[None]:
+    """What the core logs goes into the world's history and nowhere else."""
     log = logging.getLogger("purveyor")
+    if not interested:
+        before, log.disabled = log.disabled, True
+        try:
+            yield
+        finally:
+            log.disabled = before
+        return
     level, propagates = log.level, log.propagate
-    log.setLevel(logging.DEBUG if interested else logging.CRITICAL)
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     listener = _Listener(world)
     log.addHandler(listener)
@@ -99,20 +104,17 @@ def _listening(world: World, *, interested: bool) -> Iterator[None]:
 
 @functools.cache
 def start() -> Start:
-    """A disk with all tables, and the catalogues of everybody that there may be: fetching them is no news."""
+    """The catalogues of everybody that there may be: fetching them is no news."""
     catalogues: dict[str, tuple[float, Page[Any]]] = {}
     for marking in Marking:
         chance = random.Random(0)  # noqa: S311 - nothing depends on it
-        loop = HostLoop(chance)
+        loop = HostLoop(chance)  # type: ignore[abstract]  # there are no sockets
         accounts = tuple((f"c{number}", marking) for number in range(4))
         world = World(chance, loop, tight=False, providers=accounts)
         world.faults.stop()
-        host = world.hosts[0]
-        loop.run_until_complete(Process(world, host, "first").run(functools.partial(_fetch, catalogues)))
-        loop.close()
-        host.disk.db.execute("DELETE FROM note")
-        content = host.disk.db.serialize()
-    return Start(content, catalogues)
+        first = Process(world, world.hosts[0], "first")
+        loop.run_until_complete(first.run(functools.partial(_fetch, catalogues)))
+    return Start(catalogues)
 
 
 async def _fetch(catalogues: dict[str, tuple[float, Page[Any]]], process: Process) -> None:
@@ -122,7 +124,7 @@ async def _fetch(catalogues: dict[str, tuple[float, Page[Any]]], process: Proces
         catalogues.update({key: (at - 60, page) for key, (at, page) in client._cache._parsed.items()})  # noqa: SLF001 - as it does
 
 
-def clear(loop: asyncio.AbstractEventLoop) -> None:
+def clear(loop: HostLoop) -> None:
     """End what dead processes have left."""
     left = asyncio.all_tasks(loop)
     for task in left:

@@ -44,11 +44,9 @@ class Start:
     """What is known when a world begins.
 
     Attributes:
-        disk: What is on its disks.
         catalogues: What all clients remember, by the key that they remember it under, and since when.
     """
 
-    disk: bytes = b""
     catalogues: Mapping[str, tuple[float, Page[Any]]] = attrs.field(factory=dict)
 
 
@@ -96,7 +94,7 @@ class World:
         self.power_fails = fragile
         self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2)
         self.hosts = [
-            Host(f"h{number}", Disk(chance, fragile=fragile, content=start.disk))
+            Host(f"h{number}", Disk(number, chance, fragile=fragile))
             for number in range(1 if self.small or chance.random() < 0.75 else 2)
         ]
         loop.set_exception_handler(self._lost)
