@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from purveyor import (
+    CallTimeoutError,
     ConflictError,
     FindingKind,
     InstanceStatus,
@@ -714,6 +715,23 @@ class TestJournals:
             again = await client.provision(SPEC, key="k")
         assert again.instance.id == made.instance.id
         assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_a_write_that_hangs_past_the_deadline_and_fails_has_sent_nothing(self, world, tmp_path):
+        class Hanging(Store):
+            async def transact(self, work, *, durable=False, reading=False):
+                if durable:
+                    await asyncio.sleep(100)
+                    raise StateUnavailableError("disk I/O error")
+                return await super().transact(work, reading=reading)
+
+        world.add("a")
+        async with world.client(store=Hanging(tmp_path, InlineExecutor())) as client:
+            with pytest.raises(CallTimeoutError) as caught:
+                await client.provision(SPEC, key="k", deadline=20)
+            assert caught.value.outcome is Outcome.NOT_SENT
+            assert (await only(client)).state is IntentState.REFUSED
+        assert world.bought == []
 
     @virtual
     async def test_a_broken_machine_that_could_not_be_noted_is_told_and_stays_in_doubt(

@@ -220,6 +220,9 @@ class Buyer:
             # Somebody else may answer at once; only the last one is worth waiting for.
             made = await self._send(hold, search, candidate, None if last else ONE_TRY)
         except PurveyorError as error:
+            await hold.written()
+            if hold.intent.state is not IntentState.SENT:
+                error.outcome = Outcome.NOT_SENT  # what was to be sent was never written down
             if not self._in_doubt(hold.intent, member, error):
                 await self._note(hold, search, IntentState.REFUSED, error=error.message)
                 raise
