@@ -14,7 +14,7 @@ import pytest
 from purveyor.engine import gate, guarded
 from purveyor.engine.buying import Buyer
 from purveyor.engine.settling import Settler
-from purveyor.model.errors import ConflictError
+from purveyor.model.errors import ConflictError, StateUnavailableError
 from purveyor.model.intent import IntentState
 from purveyor.plugin import Mark, Marking
 from purveyor.policy import reconciling
@@ -70,11 +70,15 @@ def test_worlds_are_rough() -> None:
                 "circuit breaker is open",
                 "circuit breaker is half open",
                 " probes ",
+                "is full",
+                "could not be written as confirmed",
+                "stands still",
+                "changed by another process",
             )
             if word in story
         )
     assert min(words.values()) > 0
-    assert len(words) == 18
+    assert len(words) == 22
 
 
 def test_rows_that_come_and_go_in_one_walk_move_none_in_another() -> None:
@@ -211,18 +215,32 @@ def without_compare_and_swap():
     whole = journal._write
 
     def write(db, intent, before):
-        (now,) = db.execute("SELECT version FROM intent WHERE id = ?", (intent.id,)).fetchone()
-        whole(db, intent, now)
+        row = db.execute("SELECT version FROM intent WHERE id = ?", (intent.id,)).fetchone()
+        whole(db, intent, row[0] if row else before)
 
     return patch.object(journal, "_write", write)
 
 
-def without_both():
-    """Neither the lock nor the compare-and-swap."""
-    taken_out = contextlib.ExitStack()
-    taken_out.enter_context(without_the_holders_lock())
-    taken_out.enter_context(without_compare_and_swap())
-    return taken_out
+def without_the_refusal():
+    """What cannot be written down is sent all the same."""
+    whole = Buyer._write_down
+
+    async def write_down(self, *args):
+        with contextlib.suppress(StateUnavailableError):
+            await whole(self, *args)
+
+    return patch.object(Buyer, "_write_down", write_down)
+
+
+def without_the_warning():
+    """A machine that could not be written down is returned as if it were."""
+    whole = Buyer._note
+
+    async def note(self, hold, search, *args, **changes):
+        await whole(self, hold, search, *args, **changes)
+        search.warnings.clear()
+
+    return patch.object(Buyer, "_note", note)
 
 
 def without_the_half_open_bound():
@@ -255,7 +273,9 @@ def without_the_breaker():
         (without_the_owner_check, None, 200),
         (without_conflict_adoption, None, 1000),
         (without_the_holders_lock, None, 2000),
-        (without_both, None, 300),
+        (without_compare_and_swap, None, 2000),
+        (without_the_refusal, None, 300),
+        (without_the_warning, None, 1000),
         (without_the_half_open_bound, None, 1000),
         (without_the_breaker, None, 1000),
     ],

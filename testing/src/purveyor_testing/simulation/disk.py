@@ -35,11 +35,21 @@ class Disk:
         durable: Intents as they survive whatever happens, by id.
     """
 
-    def __init__(self, number: int, chance: random.Random, *, fragile: bool) -> None:
-        """Begin empty; of each number there is one at a time."""
+    def __init__(
+        self, number: int, chance: random.Random, *, fragile: bool, fails: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Begin empty; of each number there is one at a time.
+
+        Args:
+            number: Which of a world's.
+            chance: Decides what a loss of power leaves.
+            fragile: Whether its host may lose its power.
+            fails: Whether what is written now is not kept, and whoever writes it is told so.
+        """
         self.durable: dict[str, Row] = {}
         self._chance = chance
         self._fragile = fragile
+        self._fails = fails
         self._lost = False
         self.db = _emptied(_opened(number))
         self._survivors = [self.db.serialize()] if fragile else []
@@ -51,6 +61,12 @@ class Disk:
         query = "SELECT id, state, provider, owner, key, position, instance_id FROM intent"
         return {row[0]: Row(*row[1:]) for row in self.db.execute(query)}
 
+    def held_by(self, holder: str) -> int:
+        """On how many intents somebody works."""
+        query = "SELECT count(*) FROM intent WHERE body LIKE ?"
+        (number,) = self.db.execute(query, (f'%"holder": "{holder}"%',)).fetchone()
+        return int(number)
+
     def owner(self) -> str | None:
         """Whose journal it is, once it is anybody's."""
         found = self.db.execute(
@@ -59,7 +75,15 @@ class Disk:
         return found[0].decode() if found else None
 
     def commit(self, *, synced: bool) -> None:
-        """Keep what the transaction did."""
+        """Keep what the transaction did.
+
+        Raises:
+            sqlite3.OperationalError: It cannot be kept.
+        """
+        if self._fails():
+            self.rollback()
+            msg = "database or disk is full"
+            raise sqlite3.OperationalError(msg)
         self.db.commit()
         self._changes = self.db.total_changes
         if synced:

@@ -48,6 +48,7 @@ class Faults:
         extreme: That a delay is as long as it may be, rather than anything up to that.
         tight: Whether only the very last look can see what is late.
         stormy: Whether clouds answer nobody for a while.
+        full: That what is written to a disk is not kept while it has trouble; 0 where no disk ever has.
         rough: Whether anything goes wrong at all any more.
         beyond: Whether effects may come later than the bound, so that twins exist until they are found.
     """
@@ -66,6 +67,7 @@ class Faults:
     beyond: bool
     tight: bool = False
     stormy: bool = False
+    full: float = 0.0
     rough: bool = True
 
     @classmethod
@@ -87,6 +89,7 @@ class Faults:
             hasty=chance.random() < 0.1,
             beyond=chance.random() < 0.05,
             stormy=chance.random() < 0.08,
+            full=chance.choice((0.1, 0.3, 0.6)) if chance.random() < 0.12 else 0.0,
         )
 
     @classmethod
@@ -132,6 +135,13 @@ class Faults:
             return 0.0, 0.0
         began = self.chance.choice((0.0, 5.0, 30.0)) * self.chance.random()
         return began, began + self.chance.choice((30.0, 100.0, 300.0))
+
+    def trouble(self) -> tuple[float, float]:
+        """From when until when a disk cannot be relied on to take anything, in true seconds."""
+        if not self.full:
+            return 0.0, 0.0
+        began = self.chance.choice((0.0, 1.0, 10.0)) * self.chance.random()
+        return began, began + self.chance.choice((3.0, 30.0, 100.0))
 
     def happens(self, rate: float) -> bool:
         """Whether something of that probability happens now."""

@@ -12,6 +12,7 @@ import attrs
 
 from purveyor.model.guards import BreakerPhase
 from purveyor.model.intent import Finding
+from purveyor.model.selection import Provisioned
 from purveyor.plugin import Instance, Mark, Marking
 from purveyor_testing.simulation.cloud import Cloud, Machine
 from purveyor_testing.simulation.disk import Row
@@ -63,6 +64,7 @@ class Judge:
         self._slots: dict[str, Slot] = {}
         self._probes: list[_Probe] = []
         self._reported: defaultdict[str, set[str]] = defaultdict(set)
+        self._unwritten: list[Machine] = []
         for cloud in world.clouds.values():
             cloud.on_made = self._made
 
@@ -138,14 +140,20 @@ class Judge:
 
     # What callers are told
 
-    def reported(self, instances: Iterable[Instance]) -> None:
-        """A caller was told that these are its machines."""
-        for told in instances:
+    def reported(self, host: Host, made: Provisioned) -> None:
+        """A caller was told that these are its machines; and that they are not written down, where they are not."""
+        rows, warned = host.disk.rows(), " ".join(made.warnings)
+        for told in made.instances:
             machine = self._machine(told)
             if machine is None or machine.mark is None:
                 self.fail(f"{told.id} was reported, and was never made")
                 continue
             self._reported[machine.mark.intent].add(machine.id)
+            row = rows.get(machine.mark.intent)
+            if row is None or row.state in {"planned", "sent", "unknown"}:
+                self._unwritten.append(machine)
+                if machine.mark.intent not in warned:
+                    self.fail(f"{told.id} was reported as if it were written down ({row})")
             if machine.gone is not None and machine.deleted_by == machine.mark.owner:
                 self.fail(f"{told.id} was reported, and is deleted")
 
@@ -162,6 +170,8 @@ class Judge:
         rows, owner = host.disk.rows(), host.disk.owner()
         found = {finding.instance.id for finding in findings if finding.instance}
         known = {row.instance_id: row for row in rows.values() if row.instance_id}
+        # What was never written down and is deleted behind our backs was never there, as far as the journal can know.
+        unseen = {one.id for one in self._unwritten if one.deleted_by == "somebody"}
         for cloud in self._world.clouds.values():
             for machine in cloud.machines.values():
                 if machine.mark is not None and machine.mark.owner == owner:
@@ -173,7 +183,7 @@ class Judge:
                 self.fail(f"intent {intent} of {row.key} is still {row.state}")
         for intent, slot in self._slots.items():
             if slot.owner == owner:
-                self._slot(slot, self._reported[intent])
+                self._slot(slot, self._reported[intent] - unseen)
 
     def _ours(self, machine: Machine, row: Row | None, *, listed: bool) -> None:
         """A machine of the journal's owner, and what the journal says of it."""

@@ -7,13 +7,14 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from purveyor import MultiProviderClient
 from purveyor.engine.registry import Surroundings
 from purveyor.model.guards import BreakerPhase
+from purveyor.model.intent import Intent
 from purveyor.policy.breaker import OPEN_SECONDS
 from purveyor.state.store import Store
 from purveyor_testing.simulation.disk import Disk, Door
@@ -74,6 +75,8 @@ class Locks:
     def enter(self) -> None:
         """Take the lock."""
         self._process.point("")
+        if self._process.stands:
+            raise OSError("the lock is lost")
         self._process.host.locks.add(self.name)
 
     def lives(self, holder: str) -> bool:
@@ -115,6 +118,8 @@ class Process:
     Attributes:
         dies_at: The step at which it dies; None if it lives to its end.
         takes_power: Whether the host loses its power at that step.
+        stops_at: Before which change of an intent it stands still, and for how many seconds; None if it never does.
+        stands: Whether it stands still, and others see no lock of its.
     """
 
     def __init__(
@@ -125,7 +130,9 @@ class Process:
         self.name = name
         self.dies_at = dies_at
         self.takes_power = takes_power
+        self.stops_at: tuple[int, float] | None = None
         self.alive = True
+        self.stands = False
         self.steps = 0
         self.lock = Locks(self, world.new_id())
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +159,35 @@ class Process:
             health_interval=1e9 if lives else None,
         )
         self._client._cache._parsed.update(world.catalogues)  # noqa: SLF001 - reading them each time is no news
+        if self.stops_at is not None:
+            journal = self._client._journal  # noqa: SLF001 - there is no door between deciding and writing
+            journal.change = self._halting(journal.change)  # type: ignore[method-assign, assignment]
         return self._client
+
+    def _halting(self, change: Callable[..., Awaitable[Intent]]) -> Callable[..., Awaitable[Intent]]:
+        """The same changes of intents, before one of which the process stands still."""
+
+        async def halt(*args: Any, **changes: Any) -> Intent:
+            number, seconds = self.stops_at or (0, 0.0)
+            self.stops_at = number - 1, seconds
+            # What it does with other intents needs the lock: only a write can be too late and harmless.
+            if number <= 1 and seconds and self.host.disk.held_by(self.lock.name) <= 1:
+                self.stops_at = 0, 0.0
+                await self._stand(seconds)
+            return await change(*args, **changes)
+
+        return halt
+
+    async def _stand(self, seconds: float) -> None:
+        """Stand still for a while, as after ``SIGSTOP``, on a file system that gives the lock to others meanwhile."""
+        self.world.note("{} stands still for {} s, and its lock is lost", self.name, seconds)
+        self.stands = True
+        self.host.locks.discard(self.lock.name)
+        await asyncio.sleep(seconds)
+        self.point("")
+        self.world.note("{} goes on", self.name)
+        self.stands = False
+        self.host.locks.add(self.lock.name)
 
     def breaker(self, provider: str, *, written: bool) -> BreakerPhase:
         """What the process knew of a provider's circuit breaker when it let a call out.

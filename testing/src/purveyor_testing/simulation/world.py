@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import attrs
 
 from purveyor import MultiProviderClient
-from purveyor.model.errors import ConflictError, PurveyorError
+from purveyor.model.errors import ConflictError, PurveyorError, StateUnavailableError
 from purveyor.plugin import InstanceSpec, Marking, Page
 from purveyor_testing.simulation.cloud import Cloud
 from purveyor_testing.simulation.disk import Disk
@@ -92,9 +92,11 @@ class World:
         self.judge = Judge(self)
         fragile = chance.random() < 0.3
         self.power_fails = fragile
-        self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2)
+        self.halting = False
+        # Where nothing can be written, nothing can be shared.
+        self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2) and not self.faults.full
         self.hosts = [
-            Host(f"h{number}", Disk(number, chance, fragile=fragile))
+            Host(f"h{number}", Disk(number, chance, fragile=fragile, fails=self._failing(f"h{number}")))
             for number in range(1 if self.small or chance.random() < 0.75 else 2)
         ]
         loop.set_exception_handler(self._lost)
@@ -108,6 +110,18 @@ class World:
         if self._history is not None:
             self._history.append(f"{self.loop.now:9.2f}  {text.format(*facts)}")
 
+    def _failing(self, name: str) -> Callable[[], bool]:
+        """Whether the disk of a host of that name does not take what is written to it now."""
+        faults, (began, ended) = self.faults, self.faults.trouble()
+
+        def fails() -> bool:
+            failed = faults.rough and began <= self.loop.now < ended and faults.happens(faults.full)
+            if failed:
+                self.note("the disk of {} is full", name)
+            return failed
+
+        return fails
+
     def power_off(self, host: Host) -> None:
         """All processes of a host die, and what was not synced may be lost. It boots again at once."""
         for process in host.processes:
@@ -119,7 +133,9 @@ class World:
     def _lost(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something ended in a task that nobody waits for."""
         error = context.get("exception")
-        if error is not None and not isinstance(error, CrashedError):
+        # A write that fails once its caller was cancelled is told to nobody; what it was to say stays unsaid.
+        harmless = (CrashedError, ConflictError, StateUnavailableError)
+        if error is not None and not isinstance(error, harmless):
             self.judge.fail(f"a task failed with {error!r}")
 
     # The story
@@ -141,6 +157,7 @@ class World:
         ]
         # The same program is started a second time beside the first.
         if not self.small and chance.random() < 0.2:
+            self.halting = wanted[0][0].count == 1
             callers.append(self._caller(self.hosts[0], wanted[0][0], "again"))
         callers += [
             self._bystander(host) for host in self.hosts if chance.random() < (0.05 if self.small else 0.2)
@@ -164,6 +181,8 @@ class World:
         for attempt in range(self._some(1, 1, 1, 2, 3)):
             await asyncio.sleep(chance.choice((0, 0.3, 3, 30)) * chance.random())
             process = self._process(host, f"{host.name}/{wanted.key}.{name}{attempt}")
+            if self.halting and not name and not attempt:
+                process.stops_at = chance.randint(1, 4), chance.choice((5.0, 20.0, 60.0))
             await process.run(functools.partial(self.want, wanted))
 
     def _process(self, host: Host, name: str) -> Process:
@@ -208,7 +227,7 @@ class World:
             return self._sane(error)
         process.point("before telling the caller")
         self.note("{} is told {}", process.name, [one.id for one in made.instances])
-        self.judge.reported(made.instances)
+        self.judge.reported(process.host, made)
         if len(made.instances) > wanted.count:
             self.judge.fail(f"{wanted.key} was to be {wanted.count}, and is {len(made.instances)}")
         for failure in made.failures:
