@@ -734,6 +734,24 @@ class TestJournals:
         assert world.bought == []
 
     @virtual
+    async def test_who_finds_the_intent_changed_by_another_sends_nothing_more(self, world, disk, monkeypatch):
+        world.add("a").fail("create_instance", LOST_BEFORE)
+        write, sent = journal_module._write, []
+
+        def taken(db, intent, before):
+            if intent.state is IntentState.SENT:
+                sent.append(intent)
+                before = 0 if len(sent) > 1 else before
+            write(db, intent, before)
+
+        monkeypatch.setattr(journal_module, "_write", taken)
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ConflictError, match="changed by another process"):
+                await client.provision(SPEC, key="k")
+        assert len(sent) == 2
+        assert world.bought == []
+
+    @virtual
     async def test_a_broken_machine_that_could_not_be_noted_is_told_and_stays_in_doubt(
         self, world, disk, monkeypatch
     ):

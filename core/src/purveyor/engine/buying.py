@@ -221,9 +221,10 @@ class Buyer:
             made = await self._send(hold, search, candidate, None if last else ONE_TRY)
         except PurveyorError as error:
             await hold.written()
-            if hold.intent.state is not IntentState.SENT:
+            sent = hold.intent.state is IntentState.SENT
+            if not sent:
                 error.outcome = Outcome.NOT_SENT  # what was to be sent was never written down
-            if not self._in_doubt(hold.intent, member, error):
+            if not sent or not self._in_doubt(hold.intent, member, error):
                 await self._note(hold, search, IntentState.REFUSED, error=error.message)
                 raise
             made = await self._after_doubt(hold, search, candidate, error)
