@@ -19,6 +19,7 @@ from purveyor.model.intent import IntentState
 from purveyor.plugin import Mark, Marking
 from purveyor.policy import reconciling
 from purveyor.state import journal
+from purveyor.state.journal import Identity, Journal
 from purveyor.state.store import Store
 from purveyor_testing.simulation import process, provider
 from purveyor_testing.simulation.cloud import Cloud, Walk
@@ -74,11 +75,16 @@ def test_worlds_are_rough() -> None:
                 "could not be written as confirmed",
                 "stands still",
                 "changed by another process",
+                "is never seen again",
+                "written on another host",
+                "claims the journal",
+                "belongs to the owner",
+                "is no orphan of this journal",
             )
             if word in story
         )
     assert min(words.values()) > 0
-    assert len(words) == 22
+    assert len(words) == 27
 
 
 def test_rows_that_come_and_go_in_one_walk_move_none_in_another() -> None:
@@ -221,6 +227,43 @@ def without_compare_and_swap():
     return patch.object(journal, "_write", write)
 
 
+def without_the_host_check():
+    """A journal that was copied from another host is used as it is."""
+    whole = Journal._identify
+
+    def identify(self, db):
+        try:
+            return whole(self, db)
+        except StateUnavailableError:
+            notes = dict(db.execute("SELECT key, value FROM note WHERE space = 'identity'"))
+            return Identity(notes["owner"].decode(), notes["secret"])
+
+    return patch.object(Journal, "_identify", identify)
+
+
+def without_a_new_owner():
+    """Whoever claims a journal goes on as its old owner."""
+
+    async def claim(self):
+        def work(db):
+            db.execute("DELETE FROM note WHERE space = 'identity' AND key = 'host'")
+            return self._identify(db)
+
+        return await self._store.transact(work)
+
+    return patch.object(Journal, "claim", claim)
+
+
+def without_leaving_alone():
+    """Whoever claims a journal goes on with what its old owner has left."""
+    whole = Journal.take
+
+    async def take(self, intent):
+        return await whole(self, attrs.evolve(intent, owner=(await self.identity()).owner))
+
+    return patch.object(Journal, "take", take)
+
+
 def without_the_refusal():
     """What cannot be written down is sent all the same."""
     whole = Buyer._write_down
@@ -274,6 +317,9 @@ def without_the_breaker():
         (without_conflict_adoption, None, 1000),
         (without_the_holders_lock, None, 2000),
         (without_compare_and_swap, None, 2000),
+        (without_the_host_check, None, 300),
+        (without_a_new_owner, None, 300),
+        (without_leaving_alone, None, 1000),
         (without_the_refusal, None, 300),
         (without_the_warning, None, 1000),
         (without_the_half_open_bound, None, 1000),

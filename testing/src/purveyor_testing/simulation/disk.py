@@ -69,10 +69,24 @@ class Disk:
 
     def owner(self) -> str | None:
         """Whose journal it is, once it is anybody's."""
-        found = self.db.execute(
-            "SELECT value FROM note WHERE space = 'identity' AND key = 'owner'"
-        ).fetchone()
+        return self._identity("owner")
+
+    def host(self) -> str | None:
+        """On which host, once it is anybody's."""
+        return self._identity("host")
+
+    def _identity(self, part: str) -> str | None:
+        query = "SELECT value FROM note WHERE space = 'identity' AND key = ?"
+        found = self.db.execute(query, (part,)).fetchone()
         return found[0].decode() if found else None
+
+    def take_over(self, other: Disk) -> None:
+        """Begin as a copy of another disk, all of it safe."""
+        content = other.db.serialize()
+        self.db.deserialize(content)
+        self._changes = self.db.total_changes
+        self._survivors = [content] if self._fragile else []
+        self.durable = self.rows()
 
     def commit(self, *, synced: bool) -> None:
         """Keep what the transaction did.

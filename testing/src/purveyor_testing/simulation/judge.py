@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -100,6 +100,8 @@ class Judge:
 
     def asked(self, process: Process, provider: str, cloud: Cloud, mark: Mark) -> None:
         """A creation has arrived."""
+        if process.host.is_foreign:
+            self.fail(f"{process.name} buys with another host's journal")
         row = process.host.disk.durable.get(mark.intent)
         if row is None or row.state != "sent" or row.provider != provider:
             self.fail(f"a creation reached {provider} before it was safely written down ({row})")
@@ -167,7 +169,9 @@ class Judge:
 
     def conclude(self, host: Host, findings: Iterable[Finding]) -> None:
         """Everything has come to rest; judge what a host's journal says and what was found to differ."""
-        rows, owner = host.disk.rows(), host.disk.owner()
+        every, owner = host.disk.rows(), host.disk.owner()
+        rows = {intent: row for intent, row in every.items() if row.owner == owner}
+        self._untouched(host.left, every)
         found = {finding.instance.id for finding in findings if finding.instance}
         known = {row.instance_id: row for row in rows.values() if row.instance_id}
         # What was never written down and is deleted behind our backs was never there, as far as the journal can know.
@@ -184,6 +188,12 @@ class Judge:
         for intent, slot in self._slots.items():
             if slot.owner == owner:
                 self._slot(slot, self._reported[intent] - unseen)
+
+    def _untouched(self, left: Mapping[str, Row], now: Mapping[str, Row]) -> None:
+        """What a journal said when it was copied from another host, and what it says now."""
+        for intent, row in left.items():
+            if now.get(intent) != row:
+                self.fail(f"what {row.owner} has left of {intent} was {row} and is {now.get(intent)}")
 
     def _ours(self, machine: Machine, row: Row | None, *, listed: bool) -> None:
         """A machine of the journal's owner, and what the journal says of it."""

@@ -17,7 +17,7 @@ from purveyor.model.guards import BreakerPhase
 from purveyor.model.intent import Intent
 from purveyor.policy.breaker import OPEN_SECONDS
 from purveyor.state.store import Store
-from purveyor_testing.simulation.disk import Disk, Door
+from purveyor_testing.simulation.disk import Disk, Door, Row
 from purveyor_testing.simulation.time import BOOTED_AT, SLOW_DISK
 from purveyor_testing.virtual import InlineExecutor
 
@@ -45,6 +45,8 @@ class Host:
         booted: When it was booted last, in true seconds.
         skew: How wrong its time of day is.
         locks: Holders that live.
+        left: What its journal said when it was copied from another host, by intent.
+        gone: Whether nothing is started on it any more.
     """
 
     name: str
@@ -54,6 +56,13 @@ class Host:
     skew: timedelta = timedelta()
     locks: set[str] = attrs.field(factory=set)
     processes: list[Process] = attrs.field(factory=list)
+    left: dict[str, Row] = attrs.field(factory=dict)
+    gone: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its journal is another host's."""
+        return self.disk.mounted().host() not in {None, self.name}
 
 
 class SharedStore(Store):

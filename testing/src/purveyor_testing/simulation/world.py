@@ -18,6 +18,7 @@ from purveyor_testing.simulation.cloud import Cloud
 from purveyor_testing.simulation.disk import Disk
 from purveyor_testing.simulation.faults import Faults
 from purveyor_testing.simulation.judge import Judge
+from purveyor_testing.simulation.moving import claim, move
 from purveyor_testing.simulation.process import CrashedError, Host, Process
 from purveyor_testing.simulation.provider import Setup, setup
 from purveyor_testing.simulation.time import HostLoop
@@ -93,12 +94,12 @@ class World:
         fragile = chance.random() < 0.3
         self.power_fails = fragile
         self.halting = False
+        self.wanted: dict[str, list[Wanted]] = {}
         # Where nothing can be written, nothing can be shared.
         self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2) and not self.faults.full
-        self.hosts = [
-            Host(f"h{number}", Disk(number, chance, fragile=fragile, fails=self._failing(f"h{number}")))
-            for number in range(1 if self.small or chance.random() < 0.75 else 2)
-        ]
+        self.hosts: list[Host] = []
+        for _ in range(1 if self.small or chance.random() < 0.75 else 2):
+            self.add_host()
         loop.set_exception_handler(self._lost)
 
     def new_id(self) -> str:
@@ -109,6 +110,14 @@ class World:
         """Put something into the history, if anybody reads it."""
         if self._history is not None:
             self._history.append(f"{self.loop.now:9.2f}  {text.format(*facts)}")
+
+    def add_host(self) -> Host:
+        """One with an empty disk."""
+        number = len(self.hosts)
+        fails = self._failing(f"h{number}")
+        host = Host(f"h{number}", Disk(number, self.chance, fragile=self.power_fails, fails=fails))
+        self.hosts.append(host)
+        return host
 
     def _failing(self, name: str) -> Callable[[], bool]:
         """Whether the disk of a host of that name does not take what is written to it now."""
@@ -143,22 +152,19 @@ class World:
     async def story(self) -> None:
         """All that happens, until everything has come to rest."""
         chance = self.chance
-        wanted = [
-            [
+        for host in self.hosts:
+            self.wanted[host.name] = [
                 Wanted(f"k{number}", f"web-{host.name}-{number}", self._some(1, 1, 1, 1, 1, 2, 3))
                 for number in range(self._some(1, 1, 1, 1, 2))
             ]
-            for host in self.hosts
-        ]
-        callers = [
-            self._caller(host, one)
-            for host, all_wanted in zip(self.hosts, wanted, strict=True)
-            for one in all_wanted
-        ]
+        callers = [self._caller(host, one) for host in self.hosts for one in self.wanted[host.name]]
+        first = self.wanted[self.hosts[0].name][0]
         # The same program is started a second time beside the first.
         if not self.small and chance.random() < 0.2:
-            self.halting = wanted[0][0].count == 1
-            callers.append(self._caller(self.hosts[0], wanted[0][0], "again"))
+            self.halting = first.count == 1
+            callers.append(self._caller(self.hosts[0], first, "again"))
+        if not self.small and chance.random() < 0.12:
+            callers.append(self._move(self.hosts[0], Wanted(first.key, "web-moved", 1)))
         callers += [
             self._bystander(host) for host in self.hosts if chance.random() < (0.05 if self.small else 0.2)
         ]
@@ -168,8 +174,17 @@ class World:
         self.faults.stop()
         self.note("nothing goes wrong any more")
         await asyncio.sleep(60)
-        for host, all_wanted in zip(self.hosts, wanted, strict=True):
-            await Process(self, host, f"{host.name}/end").run(functools.partial(self.end, all_wanted))
+        for host in self.hosts:
+            if not host.gone:
+                await Process(self, host, f"{host.name}/end").run(
+                    functools.partial(self.end, self.wanted[host.name])
+                )
+
+    async def _move(self, host: Host, wanted: Wanted) -> None:
+        """A host's journal is copied and claimed elsewhere, where something is wanted under the same key."""
+        new = await move(self, host, wanted)
+        self.wanted[new.name] = [wanted]
+        await self._caller(new, wanted)
 
     def _some(self, *numbers: int) -> int:
         """One of these numbers; the first in a small world."""
@@ -180,12 +195,15 @@ class World:
         chance = self.chance
         for attempt in range(self._some(1, 1, 1, 2, 3)):
             await asyncio.sleep(chance.choice((0, 0.3, 3, 30)) * chance.random())
-            process = self._process(host, f"{host.name}/{wanted.key}.{name}{attempt}")
+            if host.gone:
+                return
+            process = self.process(host, f"{host.name}/{wanted.key}.{name}{attempt}")
             if self.halting and not name and not attempt:
                 process.stops_at = chance.randint(1, 4), chance.choice((5.0, 20.0, 60.0))
             await process.run(functools.partial(self.want, wanted))
 
-    def _process(self, host: Host, name: str) -> Process:
+    def process(self, host: Host, name: str) -> Process:
+        """One that may die."""
         chance = self.chance
         dies_at = chance.randint(1, chance.choice((25, 60))) if chance.random() < 0.5 else None
         power = self.power_fails and chance.random() < 0.5
@@ -196,9 +214,10 @@ class World:
         chance = self.chance
         client = process.client(lives=chance.random() < 0.2)
         async with client:
+            await self._own(process, client)
             deadline = chance.choice((3.0, 15.0, 40.0, 120.0))
             work = asyncio.ensure_future(
-                self._provision(process, client, wanted, deadline, wait=chance.random() < 0.3)
+                self.provision(process, client, wanted, deadline, wait=chance.random() < 0.3)
             )
             if chance.random() < 0.1:
                 await asyncio.sleep(chance.random() * chance.choice((2, 20, 60)))
@@ -212,7 +231,14 @@ class World:
             if chance.random() < 0.1:
                 await asyncio.sleep(chance.random() * 60)
 
-    async def _provision(
+    async def _own(self, process: Process, client: MultiProviderClient) -> None:
+        """Claim a journal that a loss of power has made another host's again."""
+        try:
+            await claim(process, client)
+        except PurveyorError as error:
+            self.note("{} is told {}: {}", process.name, error.code, error)
+
+    async def provision(
         self, process: Process, client: MultiProviderClient, wanted: Wanted, deadline: float, *, wait: bool
     ) -> PurveyorError | None:
         """Ask for the machines; None if all are there."""
@@ -244,7 +270,9 @@ class World:
         """Looks after the journal beside the callers."""
         chance = self.chance
         await asyncio.sleep(chance.random() * 60)
-        process = self._process(host, f"{host.name}/beside")
+        if host.gone:
+            return
+        process = self.process(host, f"{host.name}/beside")
 
         async def tend(process: Process) -> None:
             async with process.client(lives=chance.random() < 0.5) as client:
@@ -285,7 +313,10 @@ class World:
             await client.reconcile(delete_orphans=extra, min_age=timedelta(), deadline=60)
 
     async def _delete(self, process: Process, client: MultiProviderClient) -> None:
-        intents = [one for one in await client.list_intents() if one.state.owns_machine]
+        owner = process.host.disk.owner()
+        intents = [
+            one for one in await client.list_intents() if one.owner == owner and one.state.owns_machine
+        ]
         if intents:
             intent = self.chance.choice(intents)
             self.note("{} deletes {}", process.name, intent.instance_id)
@@ -309,12 +340,15 @@ class World:
     async def end(self, all_wanted: list[Wanted], process: Process) -> None:
         """Nothing goes wrong any more: everybody comes back once, and gets what is due."""
         async with process.client(lives=False) as client:
+            await claim(process, client)
+            if not process.host.left.keys() <= {one.id for one in await client.list_intents()}:
+                self.judge.fail(f"what was left in the journal of {process.host.name} is not told any more")
             for wanted in all_wanted:
                 # What is sold out is blocked for a while, and a machine that was given up has its name until then; a
                 # breaker lets one call through before all.
                 for pause in (0.0, _LONG, 60.0):
                     await asyncio.sleep(pause)
-                    trouble = await self._provision(process, client, wanted, _PATIENT, wait=False)
+                    trouble = await self.provision(process, client, wanted, _PATIENT, wait=False)
                     if trouble is None:
                         break
                 if trouble is not None and not self._excused(trouble):
