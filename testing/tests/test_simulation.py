@@ -315,7 +315,7 @@ def without_the_breaker():
         (without_page_order, True, 1000),
         (without_the_owner_check, None, 200),
         (without_conflict_adoption, None, 1000),
-        (without_the_holders_lock, None, 2000),
+        (without_the_holders_lock, None, 4000),
         (without_compare_and_swap, None, 2000),
         (without_the_host_check, None, 300),
         (without_a_new_owner, None, 300),

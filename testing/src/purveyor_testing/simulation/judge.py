@@ -56,10 +56,12 @@ class Judge:
 
     Attributes:
         broken: Invariants that do not hold, each once.
+        unwanted: Machines that somebody has told Purveyor to delete, as found ones.
     """
 
     def __init__(self, world: World) -> None:
         self.broken: list[str] = []
+        self.unwanted: set[str] = set()
         self._world = world
         self._slots: dict[str, Slot] = {}
         self._probes: list[_Probe] = []
@@ -174,8 +176,10 @@ class Judge:
         self._untouched(host.left, every)
         found = {finding.instance.id for finding in findings if finding.instance}
         known = {row.instance_id: row for row in rows.values() if row.instance_id}
-        # What was never written down and is deleted behind our backs was never there, as far as the journal can know.
-        unseen = {one.id for one in self._unwritten if one.deleted_by == "somebody"}
+        # What was never written down and is deleted by somebody was never there, as far as the journal can know.
+        unseen = {
+            one.id for one in self._unwritten if one.deleted_by == "somebody" or one.id in self.unwanted
+        }
         for cloud in self._world.clouds.values():
             for machine in cloud.machines.values():
                 if machine.mark is not None and machine.mark.owner == owner:

@@ -310,6 +310,7 @@ class World:
         extra = [f"{one.provider}/{one.id}" for one in told.findings if one.instance]
         if extra and chance.random() < 0.5:
             self.note("{} deletes {}", process.name, extra)
+            self.judge.unwanted.update(one.id for one in told.findings if one.instance)
             await client.reconcile(delete_orphans=extra, min_age=timedelta(), deadline=60)
 
     async def _delete(self, process: Process, client: MultiProviderClient) -> None:
