@@ -25,7 +25,7 @@ async def move(world: World, old: Host, wanted: Wanted) -> Host:
     await asyncio.sleep(chance.random() * chance.choice((1, 10, 40)))
     new = world.add_host()
     new.disk.take_over(old.disk)
-    new.left = new.disk.rows()
+    new.copied, new.left = True, new.disk.rows()
     world.note("the journal of {} is copied to {}", old.name, new.name)
     if chance.random() < 0.5:
         world.note("{} is never seen again", old.name)

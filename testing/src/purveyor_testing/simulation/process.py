@@ -45,7 +45,8 @@ class Host:
         booted: When it was booted last, in true seconds.
         skew: How wrong its time of day is.
         locks: Holders that live.
-        left: What its journal said when it was copied from another host, by intent.
+        copied: Whether its journal was copied from another host.
+        left: What it said then, by intent.
         gone: Whether nothing is started on it any more.
     """
 
@@ -56,13 +57,14 @@ class Host:
     skew: timedelta = timedelta()
     locks: set[str] = attrs.field(factory=set)
     processes: list[Process] = attrs.field(factory=list)
+    copied: bool = False
     left: dict[str, Row] = attrs.field(factory=dict)
     gone: bool = False
 
     @property
     def is_foreign(self) -> bool:
         """Whether its journal is another host's."""
-        return self.disk.mounted().host() not in {None, self.name}
+        return self.copied and self.disk.mounted().host() not in {None, self.name}
 
 
 class SharedStore(Store):
