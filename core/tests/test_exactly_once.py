@@ -752,6 +752,25 @@ class TestJournals:
         assert world.bought == []
 
     @virtual
+    async def test_a_discarded_machine_that_a_token_gives_again_is_not_told_as_made(self, world, disk):
+        cloud, other = world.add("a", type="token"), world.add("b", type="token", enabled=False)
+        cloud.born = {"status": InstanceStatus.ERROR}
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ProviderUnavailableError, match="failed to come up"):
+                await client.provision(SPEC, key="k", wait=True)
+            (mark,) = [mark for _, mark in cloud.created]
+            gone = cloud.machine("a-0", "web", status=InstanceStatus.DELETED, tags=(mark,))
+            cloud.machines["a-0"] = gone
+            with pytest.raises(ProviderUnavailableError, match="was deleted; use another key") as caught:
+                await client.provision(SPEC, key="k")
+            assert caught.value.outcome is Outcome.REFUSED
+            assert (await only(client)).state is IntentState.REFUSED
+        other.entry["enabled"] = True
+        async with world.client(store=disk()) as client:
+            made = await client.provision(SPEC, key="k", strategy="priority")
+        assert made.instance.provider == "b"
+
+    @virtual
     async def test_a_broken_machine_that_could_not_be_noted_is_told_and_stays_in_doubt(
         self, world, disk, monkeypatch
     ):

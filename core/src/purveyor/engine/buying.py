@@ -20,6 +20,7 @@ from purveyor.model.errors import (
     ConflictError,
     InstanceNotFoundError,
     Outcome,
+    ProviderUnavailableError,
     PurveyorError,
     StateUnavailableError,
 )
@@ -312,9 +313,18 @@ class Buyer:
                 raise TypeError(msg)
             return made
 
-        return await member.gate.call(
+        made = await member.gate.call(
             "create_instance", Effect.ONCE, work, deadline=search.deadline, mark=mark, policy=policy
         )
+        if f"{member.config.type}/{made.id}" in hold.intent.discarded:
+            raise ProviderUnavailableError(
+                f"the provider gives {made.id} again for this key, which failed to come up and was deleted; "
+                "use another key",
+                provider=member.name,
+                operation="create_instance",
+                outcome=Outcome.REFUSED,
+            )
+        return made
 
     async def _ready(
         self, hold: Hold, member: Member, deadline: float, policy: RetryPolicy | None
