@@ -66,6 +66,7 @@ class Judge:
         self._slots: dict[str, Slot] = {}
         self._probes: list[_Probe] = []
         self._reported: defaultdict[str, set[str]] = defaultdict(set)
+        self._told: list[Machine] = []
         self._unwritten: list[Machine] = []
         for cloud in world.clouds.values():
             cloud.on_made = self._made
@@ -158,8 +159,7 @@ class Judge:
                 self._unwritten.append(machine)
                 if machine.mark.intent not in warned:
                     self.fail(f"{told.id} was reported as if it were written down ({row})")
-            if machine.gone is not None and machine.deleted_by == machine.mark.owner:
-                self.fail(f"{told.id} was reported, and is deleted")
+            self._told.append(machine)
 
     def _machine(self, told: Instance) -> Machine | None:
         account = next(
@@ -174,6 +174,7 @@ class Judge:
         every, owner = host.disk.rows(), host.disk.owner()
         rows = {intent: row for intent, row in every.items() if row.owner == owner}
         self._untouched(host.left, every)
+        self._kept()
         found = {finding.instance.id for finding in findings if finding.instance}
         known = {row.instance_id: row for row in rows.values() if row.instance_id}
         # What was never written down and is deleted by somebody was never there, as far as the journal can know.
@@ -192,6 +193,12 @@ class Judge:
         for intent, slot in self._slots.items():
             if slot.owner == owner:
                 self._slot(slot, self._reported[intent] - unseen)
+
+    def _kept(self) -> None:
+        """What callers were told of was deleted by nobody but those who ordered it."""
+        for machine in self._told:
+            if machine.deleted_by not in {"", "somebody"} and machine.id not in self.unwanted:
+                self.fail(f"{machine.id} was reported, and {machine.deleted_by} has deleted it")
 
     def _untouched(self, left: Mapping[str, Row], now: Mapping[str, Row]) -> None:
         """What a journal said when it was copied from another host, and what it says now."""

@@ -321,6 +321,7 @@ class World:
         if intents:
             intent = self.chance.choice(intents)
             self.note("{} deletes {}", process.name, intent.instance_id)
+            self.judge.unwanted.add(intent.instance_id or "")
             await client.delete_instance(f"{intent.provider}/{intent.instance_id}", deadline=30)
 
     async def _nature(self) -> None:
@@ -366,7 +367,8 @@ class World:
 
     def _excused(self, trouble: PurveyorError) -> bool:
         """Whether nobody could have got a machine: that of the key is gone."""
-        return isinstance(trouble, ConflictError) and "gone" in trouble.message
+        gone = isinstance(trouble, ConflictError) and "gone" in trouble.message
+        return gone or "was deleted; use another key" in trouble.message
 
 
 def _providers(
