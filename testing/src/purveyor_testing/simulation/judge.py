@@ -56,7 +56,7 @@ class Judge:
 
     Attributes:
         broken: Invariants that do not hold, each once.
-        unwanted: Machines that somebody has told Purveyor to delete, as found ones.
+        unwanted: Machines that somebody has told Purveyor to delete, and intents that somebody has told it to give up.
     """
 
     def __init__(self, world: World) -> None:
@@ -178,9 +178,7 @@ class Judge:
         found = {finding.instance.id for finding in findings if finding.instance}
         known = {row.instance_id: row for row in rows.values() if row.instance_id}
         # What was never written down and is deleted by somebody was never there, as far as the journal can know.
-        unseen = {
-            one.id for one in self._unwritten if one.deleted_by == "somebody" or one.id in self.unwanted
-        }
+        unseen = {one.id for one in self._unwritten if one.deleted_by == "somebody" or self._is_unwanted(one)}
         for cloud in self._world.clouds.values():
             for machine in cloud.machines.values():
                 if machine.mark is not None and machine.mark.owner == owner:
@@ -197,8 +195,12 @@ class Judge:
     def _kept(self) -> None:
         """What callers were told of was deleted by nobody but those who ordered it."""
         for machine in self._told:
-            if machine.deleted_by not in {"", "somebody"} and machine.id not in self.unwanted:
+            if machine.deleted_by not in {"", "somebody"} and not self._is_unwanted(machine):
                 self.fail(f"{machine.id} was reported, and {machine.deleted_by} has deleted it")
+
+    def _is_unwanted(self, machine: Machine) -> bool:
+        """Whether somebody has ordered to let it go."""
+        return bool({machine.id, machine.mark and machine.mark.intent} & self.unwanted)
 
     def _untouched(self, left: Mapping[str, Row], now: Mapping[str, Row]) -> None:
         """What a journal said when it was copied from another host, and what it says now."""

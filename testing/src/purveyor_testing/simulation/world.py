@@ -297,6 +297,8 @@ class World:
             intent = self.chance.choice(intents)
             tombstone = self.chance.random() < 0.5
             self.note("{} {} {}", process.name, "gives up" if tombstone else "resolves", intent.id)
+            if tombstone:
+                self.judge.unwanted.add(intent.id)
             await client.resolve_intent(intent.id, tombstone=tombstone, deadline=self.chance.choice((5, 60)))
 
     async def _reconcile(self, process: Process, client: MultiProviderClient) -> None:
