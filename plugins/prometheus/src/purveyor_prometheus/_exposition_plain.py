@@ -1,19 +1,20 @@
 """Reads a whole document at once, as long as every line is as plain as exporters write them.
 
-What takes time here is what is done for each line, so this works on columns: all samples are cut at their last blank,
-and what stands before it (the series) and behind it (the value) are two columns. A document whose series are the same
-ones as before, in the same order, then only costs reading its numbers. Anything that is not plain, good or bad, is left
-to the reader that goes line by line and knows the whole grammar.
+What takes time here is what is done for each line, so this works on columns. One expression cuts the document into cells,
+of which every eighth belongs to the same column: what a family says of itself, names, labels and values of samples. A
+document that only differs in its numbers from one that was read before is cut into lines instead, which takes less. Anything
+that is not plain, good or bad, is left to the reader that goes line by line and knows the whole grammar.
 """
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, lru_cache
-from itertools import compress, filterfalse, repeat
-from operator import getitem, itemgetter, ne
+from collections.abc import Callable, Sequence
+from itertools import compress, repeat
+from operator import itemgetter, ne
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -35,19 +36,32 @@ from purveyor_prometheus._exposition_lines import LONGEST_SERIES_KEPT, SERIES_KE
 CHARACTERS_KEPT = 2**26
 LABELS_KEPT = SERIES_KEPT
 SHAPES_KEPT = 64
-LONGEST_NOTES_KEPT = 2**20
+LONGEST_SHAPE_KEPT = 2**20
 _WORTH_IT = 8  # below this many samples there is nothing to gain
 _NO_LABELS = Labels()
 _new: Callable[..., Any] = tuple.__new__
 
+# A match is a sample, and the notes right before it; each begins with a line feed, which is found fast.
+_NAME = f"({METRIC_NAME.pattern}+)"
+_BLANKS = {Dialect.TEXT: "[ \\t]*+", Dialect.OPENMETRICS: ""}
+_SAMPLE = {
+    dialect: re.compile(
+        rf"\n(?:# (HELP|TYPE) {_NAME} {blanks}(.*+)\n(?:# (?!\1)(?:HELP|TYPE) \2 {blanks}(.*+)\n)?+)?+"
+        rf"{_NAME}(\{{.*\}})? (.*+)",
+        re.ASCII,
+    )
+    for dialect, blanks in _BLANKS.items()
+}
+_NOTE = {
+    dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
+    for dialect, blanks in _BLANKS.items()
+}
+_BETWEEN, _KIND, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(8)
+
+_Cells = Sequence[Any]
+"""Texts, and None for what is not there."""
+_Written = tuple[str | None, ...]
 _Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[str]]
-_Shape = tuple[tuple[str, ...], tuple[str, ...], _Columns, Sequence[slice]]
-"""Notes, names, families and cuts of a layout; shared by many, which saves most of what they would take."""
-
-
-# Slices are objects that the garbage collector looks at: few for all layouts, not a thousand for each.
-_until = lru_cache(4096)(slice)
-_behind = lru_cache(4096)(lambda length: slice(length, None))
 
 
 class _NotPlainError(Exception):
@@ -55,53 +69,78 @@ class _NotPlainError(Exception):
 
 
 @attrs.frozen(eq=False)
+class _Lines:
+    """Where the samples stand in documents of one shape, and what stands elsewhere."""
+
+    notes: tuple[str, ...]
+    pick_notes: Callable[[Sequence[str]], tuple[str, ...]]
+    pick_samples: Callable[[Sequence[str]], tuple[str, ...]]
+    count: int
+
+    @classmethod
+    def of(cls, text: str) -> _Lines:
+        """Those of one document."""
+        lines = text.split("\n")
+        # Comments and blank lines sort below "$", names above it.
+        pick_notes = _picker([at for at, line in enumerate(lines) if line < "$"])
+        pick_samples = _picker([at for at, line in enumerate(lines) if line >= "$"])
+        return cls(pick_notes(lines), pick_notes, pick_samples, len(lines))
+
+
+@attrs.define(eq=False)
+class _Shape:
+    """What is the same for all machines that run the same exporter and differ in labels; shared, which saves most of it.
+
+    Attributes:
+        told: What stands before each sample, as it is written.
+        names: Of each sample.
+        families: Their names, types, helps and units.
+        cuts: Where the samples of each family begin and end.
+        layouts: By the labels of each sample, as they are written.
+        lines: Known when one of its layouts came again.
+    """
+
+    told: Sequence[_Cells]
+    names: tuple[str, ...]
+    families: _Columns
+    cuts: Sequence[slice]
+    layouts: WeakValueDictionary[_Written, _Layout] = attrs.field(factory=WeakValueDictionary)
+    lines: _Lines | None = None
+
+
+@attrs.define(eq=False)
 class _Layout:
     """What stays the same while only the numbers change: in tuples, since the garbage collector leaves those of texts alone.
 
     Attributes:
-        are_samples: Which lines are samples; the others are notes.
-        heads: Every series as it is written, and the blank behind it.
-        labels: Of each series.
-        notes: Every line that is no sample.
-        names: Of each series.
-        families: Their names, types, helps and units.
-        cuts: Where the samples of each family begin and end.
+        labels: Of each sample.
+        heads: What stands before each value; known when it came again, since it is not worth it before.
     """
 
-    are_samples: tuple[bool, ...]
-    heads: tuple[str, ...]
+    shape: _Shape
     labels: Sequence[Labels]
-    notes: tuple[str, ...]
-    names: Sequence[str]
-    families: _Columns
-    cuts: Sequence[slice]
+    heads: tuple[str, ...] = ()
+    _length: int = 0
 
-    # What follows is only worth working out when a document comes again.
+    def came_again(self, written: _Written, text: str) -> None:
+        """Be ready for more of the same."""
+        if self.shape.lines is None:
+            self.shape.lines = _Lines.of(text)
+        heads = [f"{name}{one or ''} " for name, one in zip(self.shape.names, written, strict=True)]
+        self.heads, self._length = tuple(heads), sum(map(len, heads))
 
-    @cached_property
-    def pick_notes(self) -> Callable[[Sequence[str]], tuple[str, ...]]:
-        return _picker([at for at, is_sample in enumerate(self.are_samples) if not is_sample])
-
-    @cached_property
-    def pick_samples(self) -> Callable[[Sequence[str]], tuple[str, ...]]:
-        return _picker([at for at, is_sample in enumerate(self.are_samples) if is_sample])
-
-    @cached_property
-    def before_values(self) -> Sequence[slice]:
-        return [_until(len(head)) for head in self.heads]
-
-    @cached_property
-    def behind_heads(self) -> Sequence[slice]:
-        return [_behind(len(head)) for head in self.heads]
-
-    def values(self, lines: Sequence[str]) -> Sequence[str] | None:
+    def values(self, text: str) -> Sequence[str] | None:
         """The values as they are written, if all the rest is as it was."""
-        if len(lines) != len(self.are_samples) or self.pick_notes(lines) != self.notes:
+        known = self.shape.lines
+        if not self.heads or known is None:
             return None
-        samples = self.pick_samples(lines)
-        if tuple(map(getitem, samples, self.before_values)) != self.heads:
+        lines = text.split("\n")
+        if len(lines) != known.count or known.pick_notes(lines) != known.notes:
             return None
-        return list(map(getitem, samples, self.behind_heads))
+        samples = known.pick_samples(lines)
+        values = list(map(str.removeprefix, samples, self.heads))
+        # A sample that begins in another way stays as long as it is, which makes all of them too long.
+        return values if sum(map(len, values)) + self._length == sum(map(len, samples)) else None
 
 
 class PlainReader:
@@ -112,159 +151,160 @@ class PlainReader:
         self._limits = limits
         self._keep = keep
         self._kept = 0
-        self._layouts: dict[object, _Layout] = {}
-        self._sizes: dict[object, int] = {}
-        self._labels: dict[str, Labels] = {}
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._shapes: dict[tuple[tuple[str, ...], tuple[str, ...]], _Shape] = {}
+        self._layouts: dict[_Layout, int] = {}  # and their sizes, oldest first
+        self._sources: WeakValueDictionary[str, _Layout] = WeakValueDictionary()
+        self._labels: dict[str | None, Labels] = {}
+        self._shapes: dict[_Cells, _Shape] = {}
         self._lock = threading.Lock()
 
     def read(self, text: str, source: str = "") -> list[MetricFamily] | None:
         """All families, or None if the document is not plain."""
         if "\r" in text and self._dialect is Dialect.TEXT:
             text = text.replace("\r\n", "\n")  # no part of the format, but harmless
-        lines = text.split("\n")
+        layout = self._sources.get(source)
+        values = layout.values(text) if layout else None
         try:
-            layout, values = self._known_layout(lines, source) or self._store(lines, source, len(text))
+            if layout is None or values is None:
+                layout, values = self._by_cells(text)
+                self._keep_layout(layout, source, len(text))
             return _families(layout, values, source)
         except (_NotPlainError, BadLine, ValueError, KeyError):
             return None
 
-    def _known_layout(self, lines: Sequence[str], source: str) -> tuple[_Layout, Sequence[str]] | None:
-        """The layout that this source had last, or that others like it have: all of it is compared."""
-        for key in filter(None, (source, _key(lines))):
-            layout = self._layouts.get(key)
-            values = layout.values(lines) if layout else None
-            if layout is not None and values is not None:
-                return layout, values
-        return None
+    def _by_cells(self, text: str) -> tuple[_Layout, Sequence[str]]:
+        if "\r" in text:
+            raise _NotPlainError
+        cells: list[Any] = _SAMPLE[self._dialect].split(self._without_end(f"\n{text}"))
+        if not _WORTH_IT <= len(cells) // 8 <= self._limits.samples:
+            raise _NotPlainError
+        shape, written = self._shape(cells, len(text)), tuple(cells[_LABELS::8])
+        layout = shape.layouts.get(written)
+        if layout is None:
+            layout = shape.layouts[written] = _Layout(shape, self._its_labels(written))
+        elif not layout.heads:
+            layout.came_again(written, text)
+        return layout, cells[_VALUE::8]
 
-    def _store(self, lines: Sequence[str], source: str, size: int) -> tuple[_Layout, Sequence[str]]:
-        """A new layout; of those that look alike at first, each source keeps its own."""
-        layout, values = self._new_layout(lines)
-        key = _key(lines)
-        if source and key in self._layouts:
-            key = source
+    def _keep_layout(self, layout: _Layout, source: str, size: int) -> None:
+        """Sources whose series are the same share one; what no source has any more is forgotten."""
         with self._lock:
-            self._kept -= self._sizes.pop(key, 0)
-            self._layouts[key], self._sizes[key] = layout, size
-            self._kept += size
+            before = self._sources.get(source) if source else None
+            self._sources[source] = layout
+            if layout not in self._layouts:
+                self._layouts[layout] = size
+                self._kept += size
+            if before is not None and before is not layout and before not in self._sources.values():
+                self._kept -= self._layouts.pop(before, 0)
             while self._kept > self._keep:
-                oldest = next(iter(self._sizes))
-                self._kept -= self._sizes.pop(oldest)
-                del self._layouts[oldest]
+                self._kept -= self._layouts.pop(next(iter(self._layouts)))
             if len(self._labels) > LABELS_KEPT:
-                self._labels, self._names = {}, {}
-        return layout, values
+                self._labels = {}
 
-    def _new_layout(self, lines: Sequence[str]) -> tuple[_Layout, Sequence[str]]:
-        # Comments and blank lines sort below "$", names and braces above it.
-        are_samples = tuple([line >= "$" for line in lines])
-        notes = tuple([line for line in lines if line < "$"])
-        count = len(lines) - len(notes)
-        if self._dialect is Dialect.OPENMETRICS and "# EOF" not in lines[-1 if lines[-1] else -2 :]:
-            raise _NotPlainError
-        if not _WORTH_IT <= count <= self._limits.samples:
-            raise _NotPlainError
-        series, values = _cut(compress(lines, are_samples))
-        names, its_labels = self._series(series)
-        shape = self._shape(notes, names)
-        heads = tuple([f"{one} " for one in series])
-        return _Layout(are_samples, heads, its_labels, *shape), values
+    def _without_end(self, text: str) -> str:
+        if self._dialect is Dialect.OPENMETRICS:
+            text, mark, end = text.rpartition("\n# EOF")
+            if not mark or end not in {"", "\n"}:
+                raise _NotPlainError
+        return text
 
-    def _shape(self, notes: tuple[str, ...], names: tuple[str, ...]) -> _Shape:
-        """What is the same for all machines that run the same exporter and differ in labels."""
-        shape = self._shapes.get((notes, names))
-        if shape is None:
-            declared = self._declared(notes)
-            _check_names({*names, *declared.order})
-            shape = (notes, names, *_cuts(names, declared))
+    def _shape(self, cells: _Cells, size: int) -> _Shape:
+        names = tuple(cells[_OF::8])
+        told = [cells[at::8] for at in (_BETWEEN, _KIND, _FAMILY, _FIRST, _SECOND)]
+        shape = self._shapes.get(names)
+        if shape is None or shape.told != told:
+            shape = _Shape(told, names, *_cuts(names, _declared(told, self._dialect)))
             if len(self._shapes) >= SHAPES_KEPT:
                 self._shapes.clear()
-            if sum(map(len, notes)) <= LONGEST_NOTES_KEPT:
-                self._shapes[notes, names] = shape
+            if size <= LONGEST_SHAPE_KEPT:
+                self._shapes[names] = shape
         return shape
 
-    def _declared(self, notes: tuple[str, ...]) -> Declared:
-        known, types, helps = TYPES[self._dialect], {}, {}
-        if self._dialect is Dialect.OPENMETRICS:
-            notes = _without_end(notes)
-        for line in filter(None, notes):
-            mark, kind, name, text = line.split(" ", 3)
-            if kind == "TYPE":
-                types[name] = known[text]
-            elif kind == "HELP":
-                helps[name] = text
-            else:
-                raise _NotPlainError
-            if mark != "#":
-                raise _NotPlainError
-        if self._dialect is Dialect.TEXT:
-            helps = {name: text.lstrip(" \t") for name, text in helps.items()}
-        if "\\" in "".join(helps.values()):
-            helps = {name: unescape_help(text, self._dialect) for name, text in helps.items()}
-        return Declared(types, helps, order={**helps, **types})
-
-    def _series(self, series: tuple[str, ...]) -> tuple[tuple[str, ...], Sequence[Labels]]:
-        names, braces, insides = zip(*[one.partition("{") for one in series], strict=True)
-        if braces.count("") != insides.count(""):
-            raise _NotPlainError
+    def _its_labels(self, written: _Written) -> Sequence[Labels]:
+        """Those of each sample, which for many are the same."""
         known = self._labels
-        known[""] = _NO_LABELS
-        for inside in {*insides} - known.keys():
-            known[inside] = self._new_labels(inside)
-        return names, [known[inside] for inside in insides]
-
-    def _new_labels(self, inside: str) -> Labels:
-        """Labels as they stand behind the opening brace."""
-        if len(inside) > LONGEST_SERIES_KEPT:
-            raise _NotPlainError
-        parts = f",{inside}".split(
-            '"'
-        )  # in turns what stands before a value, and the value; at the end a brace
-        if "\\" in inside or len(inside) > self._limits.label_length or parts[-1] != "}":
-            return self._odd_labels(inside)
-        fragments = tuple(parts[:-1:2])
-        names = self._names.get(fragments)
-        if names is None:
-            names = self._names[fragments] = _label_names(fragments)
-        if len(names) * 2 + 1 != len(parts) or len(names) > self._limits.labels:
-            raise _NotPlainError
-        return Labels(zip(names, parts[1::2], strict=True))
+        known[None] = _NO_LABELS
+        longest = min(LONGEST_SERIES_KEPT, self._limits.label_length)
+        around: Sequence[str] = ()
+        names: Sequence[str] | None = None
+        for one in dict.fromkeys(written):
+            if one is None or one in known:
+                continue
+            if len(one) > longest:
+                raise _NotPlainError
+            parts = one.split('"')  # in turns what stands around the values, and the values
+            if parts[::2] != around:  # many in a row are alike in that
+                around = parts[::2]
+                names = _label_names(around, self._limits.labels)
+            values = parts[1::2]
+            if names is None or len(values) != len(names) or "\\" in one:
+                known[one] = self._odd_labels(one[1:-1])
+            else:
+                known[one] = Labels(zip(names, values))  # noqa: B905 - asking for strict takes as long again
+        return list(map(known.__getitem__, written))
 
     def _odd_labels(self, inside: str) -> Labels:
-        if inside[-1] != "}":
-            raise _NotPlainError
-        name, found = labels(inside[:-1], self._dialect, self._limits)
+        name, found = labels(inside, self._dialect, self._limits)
         if name is not None:
             raise _NotPlainError
         return found
 
 
-def _key(lines: Sequence[str]) -> object:
-    """A few series, evenly spread."""
-    return tuple([line.rpartition(" ")[0] for line in lines[:: len(lines) // _WORTH_IT or 1]])
-
-
-def _label_names(fragments: Sequence[str]) -> tuple[str, ...]:
-    """The names in what stands between the values of labels, which is ``,name=`` each."""
-    names = tuple([part[1:-1] for part in fragments])
+def _label_names(around: Sequence[str], most: int) -> Sequence[str] | None:
+    """The names in ``{name=``, ``,name=`` and ``}``; None if that is not what stands there."""
+    names = [part[1:-1] for part in around[:-1]]
+    plain = [f",{name}=" for name in names] == [around[0].replace("{", ",", 1), *around[1:-1]]
     good = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
-    if not good or [f",{name}=" for name in names] != [*fragments] or len({*names}) < len(names):
+    return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else None
+
+
+def _declared(told: Sequence[_Cells], dialect: Dialect) -> Declared:
+    """What HELP and TYPE say, each once for each family."""
+    between, kinds, names, helps, types = told
+    if "TYPE" in kinds:
+        rows = zip(kinds, helps, types, strict=True)
+        helps, types = zip(*[(a, b) if kind == "HELP" else (b, a) for kind, a, b in rows], strict=True)
+    said = {"HELP": _said(names, helps), "TYPE": _said(names, types)}
+    cells = _NOTE[dialect].split("".join(between))
+    if "".join(cells[::4]).strip("\n" if dialect is Dialect.TEXT else ""):
         raise _NotPlainError
-    return names
+    for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
+        if name in said[kind]:
+            raise _NotPlainError
+        said[kind][name] = text
+    texts, known = said["HELP"], TYPES[dialect]
+    if "\\" in "".join(texts.values()):
+        texts = {name: unescape_help(text, dialect) for name, text in texts.items()}
+    declared = dict(zip(said["TYPE"], map(known.__getitem__, said["TYPE"].values()), strict=True))
+    return Declared(declared, texts, order=dict.fromkeys([*texts, *declared]))
 
 
-def _cut(lines: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    series, _, values = zip(*[line.rpartition(" ") for line in lines], strict=True)
-    return series, values
-
-
-def _check_names(names: set[str]) -> None:
-    # A Python identifier in ASCII is a good name; what is not may still be one, with a colon in it.
-    odd = [name for name in filterfalse(str.isidentifier, names) if not METRIC_NAME.fullmatch(name)]
-    if odd or not "".join(names).isascii():
+def _said(names: _Cells, texts: _Cells) -> dict[str, str]:
+    """One of both, by family. Where it is said twice, only the order of all lines tells which of it counts."""
+    said = dict(zip(names, texts, strict=True))
+    if len(said) - (None in said) < len(names) - names.count(None):
         raise _NotPlainError
+    said.pop(None, None)
+    return said if None not in said.values() else {name: one for name, one in said.items() if one is not None}
+
+
+def _cuts(names: Sequence[str], declared: Declared) -> tuple[_Columns, Sequence[slice]]:
+    """The families, in the order of their samples, and where the samples of each are; then those without any."""
+    types, helps = declared.types, declared.helps
+    starts, owners = _runs(range(len(names)), names)
+    there = {*owners}
+    if not there <= types.keys():
+        starts, owners = _runs(
+            starts, [name if name in types else declared.owner_of(name) for name in owners]
+        )
+        there = {*owners}
+    if len(there) != len(owners):
+        raise _NotPlainError  # families that are mixed with one another
+    cuts = list(map(slice, starts, [*starts[1:], len(names)]))
+    families = [*owners, *[name for name in declared.order if name not in there]]
+    cuts += repeat(slice(0, 0), len(families) - len(owners))
+    kinds = list(map(types.get, families, repeat(MetricType.UNKNOWN)))
+    told = list(map(helps.get, families, repeat("")))
+    return (families, kinds, told, [""] * len(families)), cuts
 
 
 def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
@@ -273,45 +313,21 @@ def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]
     return itemgetter(*places)
 
 
-def _without_end(notes: tuple[str, ...]) -> tuple[str, ...]:
-    if not notes[-1]:
-        notes = notes[:-1]
-    if notes[-1:] != ("# EOF",) or "" in notes or "# EOF" in notes[:-1]:
-        raise _NotPlainError
-    return notes[:-1]
-
-
-def _cuts(names: Sequence[str], declared: Declared) -> tuple[_Columns, Sequence[slice]]:
-    """The families, in the order of their samples, and where the samples of each are; then those without any."""
-    types, helps = declared.types, declared.helps
-    changes = list(map(ne, names, ("", *names[:-1])))
-    starts: dict[str, int] = {}
-    last = ""
-    for at, name in zip(compress(range(len(names)), changes), compress(names, changes), strict=True):
-        owner = name if name in types else declared.owner_of(name)
-        if owner != last:
-            if owner in starts:
-                raise _NotPlainError  # families that are mixed with one another
-            last = owner
-            starts[owner] = at
-    firsts = list(starts.values())
-    cuts = list(map(slice, firsts, [*firsts[1:], len(names)]))
-    families = [*starts, *[name for name in declared.order if name not in starts]]
-    cuts += repeat(slice(0, 0), len(families) - len(starts))
-    kinds = list(map(types.get, families, repeat(MetricType.UNKNOWN)))
-    told = list(map(helps.get, families, repeat("")))
-    return (families, kinds, told, [""] * len(families)), cuts
+def _runs(places: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Where another name begins, and which one."""
+    changes = list(map(ne, names, ("", *names)))
+    return list(compress(places, changes)), list(compress(names, changes))
 
 
 def _families(layout: _Layout, values: Sequence[str], source: str) -> list[MetricFamily]:
     # float() takes a little more than a number may be: blanks around it, underscores, digits of all scripts.
     written = "".join(values)
-    if "_" in written or not (written.isascii() and written.isprintable()):
+    if " " in written or "_" in written or not (written.isascii() and written.isprintable()):
         raise _NotPlainError
     # tuple.__new__ makes the same tuple as Sample(...) does, without a Python function for each one.
     nothing = repeat(None)
-    columns = zip(layout.names, layout.labels, map(float, values), nothing, nothing, strict=False)
+    columns = zip(layout.shape.names, layout.labels, map(float, values), nothing, nothing, strict=False)
     samples: tuple[Sample, ...] = tuple(map(_new, repeat(Sample), columns))
-    cuts = map(samples.__getitem__, layout.cuts)
-    rows = zip(*layout.families, cuts, nothing, repeat(source), strict=False)
+    cuts = map(samples.__getitem__, layout.shape.cuts)
+    rows = zip(*layout.shape.families, cuts, nothing, repeat(source), strict=False)
     return list(map(_new, repeat(MetricFamily), rows))
