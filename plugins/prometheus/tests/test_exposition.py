@@ -35,6 +35,15 @@ def many(count: int, text: str = 'load{cpu="%d",mode="idle"} %d') -> str:
     return f"# HELP load How much.\n# TYPE load gauge\n{lines}\n"
 
 
+# Both kinds of family, a lone sample, and a histogram whose metadata is the wrong way round: all plain.
+PLAIN = (
+    many(5)
+    + "# HELP b y\n# TYPE b counter\n"
+    + "".join(f'b{{x="{number}"}} {number}.5\n' for number in range(4))
+    + 'c 1\n# TYPE h histogram\n# HELP h z\nh_bucket{le="+Inf"} 4\nh_sum 3\nh_count 4\n'
+)
+
+
 def test_a_family_has_its_type_help_and_samples() -> None:
     text = '# HELP a What \\\\ it \\n is "so".\n# TYPE a counter\na{x="1",y="\\"\\\\\\n\\t"} 5 1000\na -0\n'
     [family] = parse_exposition(text.encode(), TEXT)
@@ -349,6 +358,16 @@ def test_labels_that_do_not_close_are_no_labels_on_the_short_way(inside: str) ->
     assert PlainReader(Dialect.TEXT, ExpositionLimits()).read(text) is None
 
 
+@pytest.mark.parametrize("text", [PLAIN, f"{PLAIN}d 1 1000\n"], ids=["plain", "by line"])
+def test_families_that_nobody_asked_for_are_checked_and_left_out(text: str) -> None:
+    whole = {family.name: family for family in parse_exposition(text.encode(), TEXT)}
+    for _ in range(3):
+        some = parse_exposition(text.encode(), TEXT, only={"h", "load", "other"})
+        assert some == [whole["load"], whole["h"]]
+    with pytest.raises(ProtocolMismatchError, match="number"):
+        parse_exposition(text.replace("c 1", "c one").encode(), TEXT, only={"h"})
+
+
 def test_families_say_whom_they_were_read_from() -> None:
     for text in (many(20), "a 1\nb 2 1000\n"):
         families = parse_exposition(text.encode(), TEXT, source="10.0.0.5:9100")
@@ -396,13 +415,6 @@ def test_the_package_ships_its_types() -> None:
     assert (Path(exposition.__file__).parent / "py.typed").is_file()
 
 
-# Both kinds of family, a lone sample, and a histogram whose metadata is the wrong way round: all plain.
-PLAIN = (
-    many(5)
-    + "# HELP b y\n# TYPE b counter\n"
-    + "".join(f'b{{x="{number}"}} {number}.5\n' for number in range(4))
-    + 'c 1\n# TYPE h histogram\n# HELP h z\nh_bucket{le="+Inf"} 4\nh_sum 3\nh_count 4\n'
-)
 BLOTS = [
     *'abAZ_:019.+-eE{}",= \t\r\n#\\$!~\x0b\u00e9\u0661',
     "# EOF\n",

@@ -75,6 +75,19 @@ async def test_without_a_pause_the_first_listing_has_no_rates():
         await made.aclose()
 
 
+async def test_a_target_may_answer_in_openmetrics_which_declares_counters_without_their_ending():
+    text = (
+        '# TYPE node_cpu_seconds counter\nnode_cpu_seconds_total{cpu="0",mode="idle"} 5\n'
+        "# TYPE node_memory_MemTotal_bytes gauge\nnode_memory_MemTotal_bytes 4e+09\n# EOF\n"
+    )
+    media = "application/openmetrics-text; version=1.0.0"
+    async with serving(Answering(text.encode(), content_type=media)) as (server,):
+        made = await provider(targets=[address(server)])
+        (found,), _ = await listed_values(made)
+        assert (found.cpu_limit, found.memory_limit) == (1.0, 4e9)
+        await made.aclose()
+
+
 async def test_a_reset_counts_from_zero():
     counted = iter([1000.0, 3.0])
     async with serving(Answering(lambda: node(next(counted)))) as (server,):

@@ -288,13 +288,20 @@ def measured_again(series, kind, end):
             by_name = defaultdict(list)
             for sample in at[moment]:
                 by_name[sample.name].append(sample)
-            stepped = rates.step([one for name in COUNTERS for one in by_name[name]], moment)
-            for one, rate in stepped.items():
-                sums[one] += rate * (moment - before)
+            counters = {name: by_name[name] for name in COUNTERS & by_name.keys()}
+            for name, stepped in rates.step(counters, moment).items():
+                for one, rate in zip(counters[name], stepped, strict=True):
+                    if rate is not None:
+                        sums[one.series] += rate * (moment - before)
             before = moment
         seconds = max(at) - min(at)
         factor = stretched(sorted(at), end) / WINDOW
-        means = {one: value / seconds * factor for one, value in sums.items()}
+        means = {
+            name: [
+                sums[one.series] / seconds * factor if one.series in sums else None for one in by_name[name]
+            ]
+            for name in COUNTERS & by_name.keys()
+        }
         if kind is ResourceKind.HOST:
             machine = host(instance, {name: each for name, each in by_name.items() if each}, means)
             found |= {instance: machine.fields} if machine else {}

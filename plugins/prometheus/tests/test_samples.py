@@ -28,7 +28,7 @@ def samples(text):
 
 
 def counters(found):
-    return [one for name in COUNTERS for one in found.get(name, ())]
+    return {name: found[name] for name in COUNTERS & found.keys()}
 
 
 def after(first, second, elapsed=10.0):

@@ -197,7 +197,8 @@ class Endpoint:
     async def _families(self, call: Call, parse: Parse) -> Sequence[MetricFamily]:
         answer = await self._answer(call)
         content_type = answer.headers.get("content-type")
-        if len(answer.body) <= LARGE:
+        # What is left out by the reader is not counted behind it: only a document of few lines has no need of limits.
+        if len(answer.body) <= LARGE and answer.body.count(b"\n") < self._max_samples:
             families = parse(answer.body, content_type, source=self.place.address)
         else:
             # Limits of its own make the reader share nothing with those of the event loop.

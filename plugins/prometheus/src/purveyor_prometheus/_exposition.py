@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NoReturn
 
 from purveyor.plugin import MetricFamily, ProtocolMismatchError
@@ -26,6 +26,7 @@ def parse_exposition(
     *,
     limits: ExpositionLimits = _DEFAULT,
     source: str = "",
+    only: Container[str] | None = None,
 ) -> list[MetricFamily]:
     """Read one document.
 
@@ -37,6 +38,7 @@ def parse_exposition(
         content_type: The answer's header; without one the document itself decides.
         limits: What the document may be at most.
         source: Whom it was read from: each family says so, and the next document of the same source is read faster.
+        only: Names of families to give; what else there is is checked all the same, and left out. None for all.
 
     Raises:
         ProtocolMismatchError: A collector should refuse it; ``details`` holds ``line`` and ``reason``.
@@ -46,11 +48,12 @@ def parse_exposition(
     dialect = _dialect(content_type, data)
     text = _decode(data, 1)
     plain = _PLAIN[dialect] if limits == _DEFAULT else PlainReader(dialect, limits, keep=0)
-    families = plain.read(text, source)
+    families = plain.read(text, source, only)
     if families is None:
         reader = LineReader(dialect, limits, _KNOWN[dialect] if limits == _DEFAULT else {})
         _read(reader, text, 1)
-        families = [family._replace(source=source) for family in reader.take(finished=True)]
+        found = reader.take(finished=True)
+        families = [one._replace(source=source) for one in found if only is None or one.name in only]
     return families
 
 

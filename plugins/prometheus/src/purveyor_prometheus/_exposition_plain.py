@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import compress, repeat
 from operator import itemgetter, ne
 from typing import Any
@@ -157,8 +157,10 @@ class PlainReader:
         self._shapes: dict[_Cells, _Shape] = {}
         self._lock = threading.Lock()
 
-    def read(self, text: str, source: str = "") -> list[MetricFamily] | None:
-        """All families, or None if the document is not plain."""
+    def read(
+        self, text: str, source: str = "", only: Container[str] | None = None
+    ) -> list[MetricFamily] | None:
+        """All families, or those of these names, or None if the document is not plain."""
         if "\r" in text and self._dialect is Dialect.TEXT:
             text = text.replace("\r\n", "\n")  # no part of the format, but harmless
         layout = self._sources.get(source)
@@ -167,7 +169,10 @@ class PlainReader:
             if layout is None or values is None:
                 layout, values = self._by_cells(text)
                 self._keep_layout(layout, source, len(text))
-            return _families(layout, values, source)
+            numbers = _numbers(values)
+            if only is None:
+                return _families(layout, numbers, source)
+            return _some_families(layout, numbers, source, only)
         except (_NotPlainError, BadLine, ValueError, KeyError):
             return None
 
@@ -319,15 +324,32 @@ def _runs(places: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[
     return list(compress(places, changes)), list(compress(names, changes))
 
 
-def _families(layout: _Layout, values: Sequence[str], source: str) -> list[MetricFamily]:
+def _numbers(values: Sequence[str]) -> list[float]:
     # float() takes a little more than a number may be: blanks around it, underscores, digits of all scripts.
     written = "".join(values)
     if " " in written or "_" in written or not (written.isascii() and written.isprintable()):
         raise _NotPlainError
+    return list(map(float, values))
+
+
+def _families(layout: _Layout, numbers: Sequence[float], source: str) -> list[MetricFamily]:
     # tuple.__new__ makes the same tuple as Sample(...) does, without a Python function for each one.
     nothing = repeat(None)
-    columns = zip(layout.shape.names, layout.labels, map(float, values), nothing, nothing, strict=False)
+    columns = zip(layout.shape.names, layout.labels, numbers, nothing, nothing, strict=False)
     samples: tuple[Sample, ...] = tuple(map(_new, repeat(Sample), columns))
     cuts = map(samples.__getitem__, layout.shape.cuts)
     rows = zip(*layout.shape.families, cuts, nothing, repeat(source), strict=False)
     return list(map(_new, repeat(MetricFamily), rows))
+
+
+def _some_families(
+    layout: _Layout, numbers: Sequence[float], source: str, only: Container[str]
+) -> list[MetricFamily]:
+    shape, nothing = layout.shape, repeat(None)
+    found = []
+    for name, kind, told, unit, cut in zip(*shape.families, shape.cuts, strict=True):
+        if name in only:
+            columns = zip(shape.names[cut], layout.labels[cut], numbers[cut], nothing, nothing, strict=False)
+            samples = tuple(map(_new, repeat(Sample), columns))
+            found.append(MetricFamily(name, kind, told, unit, samples, None, source))
+    return found

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from purveyor.plugin import Labels, Sample
 
 __all__ = ["Rates"]
 
-Series = tuple[str, Labels]
-
 LEAST = 0.5
 """Seconds that two readings must lie apart; from closer ones a rate would be noise."""
 
-
-# A plain tuple, since there are very many and the garbage collector leaves those of numbers alone.
 _Reading = tuple[float, float, bool, float | None]
 """Value, time, whether the time is the source's own, and the rate."""
 
@@ -23,31 +19,46 @@ _Reading = tuple[float, float, bool, float | None]
 class Rates:
     """The counters of one target as they were last read.
 
+    In a few columns: what lives from one reading to the next is all looked at by the garbage collector, unless it is a number.
+
     Args:
         longest: Seconds after which a reading is too old to take a rate from.
     """
 
     def __init__(self, longest: float) -> None:
         self._longest = longest
-        self._before: dict[Series, _Reading] = {}
+        self._series: dict[str, list[Labels]] = {}
+        self._readings: dict[str, tuple[Sequence[float | None], ...]] = {}
 
-    def step(self, samples: Sequence[Sample], now: float) -> Mapping[Series, float]:
-        """Rates per second of the counters that have been read before.
+    def step(self, counters: Mapping[str, Sequence[Sample]], now: float) -> dict[str, Sequence[float | None]]:
+        """Rates per second, in the order of the counters; None for those that have not been read before.
 
         A counter that fell was reset: it counts from zero. One that is new, or that was read too long ago, has no
         rate yet. Sources that give their own times are reckoned by these, since they may tell the same reading twice.
 
         Args:
-            samples: All counters of the target, as they are now.
+            counters: All counters of the target by name, each series once, as they are now.
             now: Seconds of a clock that never goes back.
         """
-        for sample in samples:
-            series = sample.series
-            self._before[series] = self._read(self._before.get(series), sample.value, sample.timestamp, now)
-        if len(self._before) > len(samples):
-            there = {sample.series for sample in samples}
-            self._before = {series: one for series, one in self._before.items() if series in there}
-        return {series: one[3] for series, one in self._before.items() if one[3] is not None}
+        for name in self._series.keys() - counters.keys():
+            del self._series[name], self._readings[name]
+        for name, samples in counters.items():
+            before = self._before(name, [one.labels for one in samples])
+            rows = [
+                self._read(old, one.value, one.timestamp, now)
+                for old, one in zip(before, samples, strict=True)
+            ]
+            self._readings[name] = tuple(zip(*rows, strict=True))
+        return {name: columns[3] if columns else () for name, columns in self._readings.items()}
+
+    def _before(self, name: str, series: list[Labels]) -> Iterable[_Reading | None]:
+        """The last readings of these series, which are mostly the same ones in the same order, and kept from now on."""
+        known, readings = self._series.get(name, []), zip(*self._readings.get(name, ()), strict=True)
+        if known == series:
+            return readings
+        self._series[name] = series
+        old = dict(zip(known, readings, strict=True))
+        return map(old.get, series)
 
     def _read(self, before: _Reading | None, value: float, timestamp: float | None, now: float) -> _Reading:
         stamped = timestamp is not None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
-from purveyor.plugin import Labels, ResourceKind, Sample
+from purveyor.plugin import ResourceKind, Sample
 from purveyor_prometheus._mapping import Measured, identity
 
 __all__ = ["COUNTERS", "WANTED", "containers", "host"]
 
+_Rated = tuple[Sample, float | None]
+_Group = Mapping[str, Sequence[_Rated]]
 Samples = Mapping[str, Sequence[Sample]]
-Rates = Mapping[tuple[str, Labels], float]
+Rates = Mapping[str, Sequence[float | None]]
+"""Of counters by name, in the order of their samples; None where there is none yet."""
 
 COUNTERS = frozenset(
     {
@@ -51,7 +54,6 @@ _RESTING = frozenset({"idle", "iowait", "steal"})
 _NO_DISK = frozenset(
     {"", "tmpfs", "ramfs", "devtmpfs", "overlay", "squashfs", "iso9660", "autofs", "nsfs", "rootfs"}
 )
-_NO_NETWORK = re.compile(r"lo|veth.+")
 _IDENTITY = ("node", "namespace", "pod", "container", "name")
 
 
@@ -59,13 +61,15 @@ def host(instance: str, samples: Samples, rates: Rates) -> Measured | None:
     """What node_exporter says of its host; None if nothing."""
     if not any(name.startswith("node_") for name in samples):
         return None
-    cpus = samples.get("node_cpu_seconds_total", ())
+    cpus = "node_cpu_seconds_total"
+    modes = [one.labels.get("mode") for one in samples.get(cpus, ())]
+    rated = zip(modes, rates.get(cpus, ()), strict=False)
     used, size = _disks(samples)
     return Measured(
         {"instance": instance},
         {
-            "cpu_used": _sum(rates.get(one.series) for one in cpus if one.labels.get("mode") not in _RESTING),
-            "cpu_limit": float(sum(one.labels.get("mode") == "idle" for one in cpus)) or None,
+            "cpu_used": _sum(rate for mode, rate in rated if mode not in _RESTING),
+            "cpu_limit": float(modes.count("idle")) or None,
             "memory_used": _memory(samples),
             "memory_limit": _one(samples, "node_memory_MemTotal_bytes"),
             "storage_used": used,
@@ -114,10 +118,11 @@ def _disks(samples: Samples) -> tuple[float | None, float | None]:
 
 
 def _traffic(samples: Samples, rates: Rates, name: str) -> float | None:
+    """Of what leaves the machine; a veth leads to one of its containers."""
+    devices = (one.labels.get("device", "") for one in samples.get(name, ()))
+    rated = zip(devices, rates.get(name, ()), strict=False)
     return _sum(
-        rates.get(one.series)
-        for one in samples.get(name, ())
-        if not _NO_NETWORK.fullmatch(one.labels.get("device", ""))
+        rate for device, rate in rated if device != "lo" and (device[:4] != "veth" or device == "veth")
     )
 
 
@@ -133,19 +138,20 @@ def containers(
         keep: Further labels to keep.
     """
     found: dict[str, Measured] = {}
-    groups: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[str, dict[str, list[_Rated]]] = defaultdict(lambda: defaultdict(list))
     for name, each in samples.items():
-        for one in each if name.startswith("container_") else ():
+        rated = zip_longest(each, rates.get(name, ())) if name.startswith("container_") else ()
+        for one, rate in rated:
             labels = {"instance": instance, **one.labels}
             known = identity(ResourceKind.CONTAINER, labels) if _is_container(labels) else None
             if known is not None:
                 kept = {key: labels[key] for key in ("instance", *_IDENTITY, *keep) if labels.get(key)}
                 found.setdefault(known, Measured(kept))
-                groups[known][name].append(one)
+                groups[known][name].append((one, rate))
     for known, group in groups.items():
-        found[known].fields = _container(group, rates)
+        found[known].fields = _container(group)
         found[known].time = max(
-            (one.timestamp for each in group.values() for one in each if one.timestamp is not None),
+            (one.timestamp for each in group.values() for one, _ in each if one.timestamp is not None),
             default=None,
         )
     return found
@@ -158,40 +164,40 @@ def _is_container(labels: Mapping[str, str]) -> bool:
     return bool(labels.get("container")) or not labels.get("pod")
 
 
-def _container(group: Samples, rates: Rates) -> dict[str, float | None]:
+def _container(group: _Group) -> dict[str, float | None]:
     return {
-        "cpu_used": _sum(rates.get(one.series) for one in group.get("container_cpu_usage_seconds_total", ())),
+        "cpu_used": _sum(rate for _, rate in group.get("container_cpu_usage_seconds_total", ())),
         "cpu_limit": _quota(group),
         "memory_used": _most(group, "container_memory_working_set_bytes"),
         # Zero stands for none.
         "memory_limit": _most(group, "container_spec_memory_limit_bytes") or None,
         "storage_used": _files(group.get("container_fs_usage_bytes", ())),
-        "network_received": _wires(group, rates, "container_network_receive_bytes_total"),
-        "network_sent": _wires(group, rates, "container_network_transmit_bytes_total"),
+        "network_received": _wires(group, "container_network_receive_bytes_total"),
+        "network_sent": _wires(group, "container_network_transmit_bytes_total"),
     }
 
 
-def _most(group: Samples, name: str) -> float | None:
+def _most(group: _Group, name: str) -> float | None:
     """The largest: right after a restart the old container's row is still there."""
-    return max((one.value for one in group.get(name, ())), default=None)
+    return max((one.value for one, _ in group.get(name, ())), default=None)
 
 
-def _quota(group: Samples) -> float | None:
-    periods = {one.labels: one.value for one in group.get("container_spec_cpu_period", ())}
+def _quota(group: _Group) -> float | None:
+    periods = {one.labels: one.value for one, _ in group.get("container_spec_cpu_period", ())}
     cores = [
         one.value / periods[one.labels]
-        for one in group.get("container_spec_cpu_quota", ())
+        for one, _ in group.get("container_spec_cpu_quota", ())
         if one.value > 0 and periods.get(one.labels)
     ]
     return max(cores, default=None)
 
 
-def _files(samples: Iterable[Sample]) -> float | None:
+def _files(samples: Iterable[_Rated]) -> float | None:
     sums: dict[frozenset[tuple[str, str]], float] = defaultdict(float)
-    for one in samples:
+    for one, _ in samples:
         sums[frozenset(item for item in one.labels.items() if item[0] != "device")] += one.value
     return max(sums.values(), default=None)
 
 
-def _wires(group: Samples, rates: Rates, name: str) -> float | None:
-    return _sum(rates.get(one.series) for one in group.get(name, ()) if one.labels.get("interface") != "lo")
+def _wires(group: _Group, name: str) -> float | None:
+    return _sum(rate for one, rate in group.get(name, ()) if one.labels.get("interface") != "lo")

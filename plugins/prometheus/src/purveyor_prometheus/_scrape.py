@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import attrs
@@ -20,11 +21,16 @@ from purveyor.plugin import (
 )
 from purveyor_prometheus._config import Settings
 from purveyor_prometheus._endpoint import Endpoint
+from purveyor_prometheus._exposition import parse_exposition
 from purveyor_prometheus._mapping import Key, Measured
 from purveyor_prometheus._rates import Rates
 from purveyor_prometheus._samples import COUNTERS, WANTED, containers, host
 
 __all__ = ["Scraped", "Scraper"]
+
+
+# OpenMetrics declares a counter without its ending.
+_FAMILIES = WANTED | {name.removesuffix("_total") for name in COUNTERS}
 
 
 @attrs.frozen
@@ -78,13 +84,13 @@ class Scraper:
         Raises:
             PurveyorError: It cannot be read; the message names it.
         """
-        return await self.endpoint.read(call, self._told)
+        return await self.endpoint.read(call, self._told, partial(parse_exposition, only=_FAMILIES))
 
     def _told(self, families: Sequence[MetricFamily]) -> Scraped:
         samples = _wanted(families)
         instance = self.endpoint.place.instance
-        counters = [one for name in COUNTERS for one in samples.get(name, ())]
-        rates: Mapping[tuple[str, Labels], float] = self._rates.step(counters, self._ctx.clock.monotonic())
+        counters = {name: each for name, each in samples.items() if name in COUNTERS}
+        rates = self._rates.step(counters, self._ctx.clock.monotonic())
         machine = host(instance, samples, rates)
         inside = containers(instance, samples, rates, keep=self._settings.labels)
         resources: dict[Key, Measured] = {(ResourceKind.CONTAINER, name): one for name, one in inside.items()}
@@ -92,13 +98,14 @@ class Scraper:
             resources[ResourceKind.HOST, instance] = machine
         if not resources:
             raise ProtocolMismatchError("there is nothing of node_exporter or cAdvisor in it")
-        return Scraped(resources, rates=bool(rates) or not counters)
+        rated = any(one is not None for each in rates.values() for one in each)
+        return Scraped(resources, rates=rated or not counters)
 
 
 def _wanted(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
     """The samples that we know, by name, each series once."""
     found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
     for sample in chain.from_iterable(family.samples for family in families):
-        if sample[0] in WANTED:
+        if sample.name in WANTED:
             found[sample.name].setdefault(sample.labels, sample)
     return {name: list(each.values()) for name, each in found.items()}
