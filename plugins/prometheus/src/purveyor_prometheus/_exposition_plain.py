@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import compress, repeat
 from operator import itemgetter, ne
 from typing import Any
@@ -46,7 +46,7 @@ _NAME = f"({METRIC_NAME.pattern}+)"
 _BLANKS = {Dialect.TEXT: "[ \\t]*+", Dialect.OPENMETRICS: ""}
 _SAMPLE = {
     dialect: re.compile(
-        rf"\n(?:# (HELP|TYPE) {_NAME} {blanks}(.*+)\n(?:# (?!\1)(?:HELP|TYPE) \2 {blanks}(.*+)\n)?+)?+"
+        rf"\n(?:# (?:(TYPE)|HELP) {_NAME} {blanks}(.*+)\n(?:# (?(1)HELP|TYPE) \2 {blanks}(.*+)\n)?+)?+"
         rf"{_NAME}(\{{.*\}})? (.*+)",
         re.ASCII,
     )
@@ -56,7 +56,7 @@ _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
-_BETWEEN, _KIND, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(8)
+_BETWEEN, _TYPE_FIRST, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(8)
 
 _Cells = Sequence[Any]
 """Texts, and None for what is not there."""
@@ -214,10 +214,10 @@ class PlainReader:
 
     def _shape(self, cells: _Cells, size: int) -> _Shape:
         names = tuple(cells[_OF::8])
-        told = [cells[at::8] for at in (_BETWEEN, _KIND, _FAMILY, _FIRST, _SECOND)]
+        told = [cells[at::8] for at in (_BETWEEN, _TYPE_FIRST, _FAMILY, _FIRST, _SECOND)]
         shape = self._shapes.get(names)
         if shape is None or shape.told != told:
-            shape = _Shape(told, names, *_cuts(names, _declared(told, self._dialect)))
+            shape = _Shape(told, names, *_cuts(names, *_declared(told, self._dialect), self._dialect))
             if len(self._shapes) >= SHAPES_KEPT:
                 self._shapes.clear()
             if size <= LONGEST_SHAPE_KEPT:
@@ -262,53 +262,52 @@ def _label_names(around: Sequence[str], most: int) -> Sequence[str] | None:
     return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else None
 
 
-def _declared(told: Sequence[_Cells], dialect: Dialect) -> Declared:
-    """What HELP and TYPE say, each once for each family."""
-    between, kinds, names, helps, types = told
-    if "TYPE" in kinds:
-        rows = zip(kinds, helps, types, strict=True)
-        helps, types = zip(*[(a, b) if kind == "HELP" else (b, a) for kind, a, b in rows], strict=True)
-    said = {"HELP": _said(names, helps), "TYPE": _said(names, types)}
+def _declared(
+    told: Sequence[_Cells], dialect: Dialect
+) -> tuple[dict[str, MetricType], dict[str, str | None]]:
+    """What TYPE and HELP say, each once for each family: else only the order of all lines would tell which of it counts."""
+    between, turned, names, firsts, seconds = told
+    helps, types = list(compress(firsts, names)), list(compress(seconds, names))
+    for at, turn in enumerate(compress(turned, names) if any(turned) else ()):
+        if turn:
+            helps[at], types[at] = types[at], helps[at]
+    names = list(compress(names, names))
+    said: dict[str, dict[str, str | None]] = {
+        "HELP": dict(zip(names, helps, strict=True)),
+        "TYPE": dict(zip(names, types, strict=True)),
+    }
+    once = len(said["HELP"]) == len(names)
     cells = _NOTE[dialect].split("".join(between))
-    if "".join(cells[::4]).strip("\n" if dialect is Dialect.TEXT else ""):
-        raise _NotPlainError
     for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
-        if name in said[kind]:
-            raise _NotPlainError
+        once = once and said[kind].get(name) is None
+        said["HELP"].setdefault(name)
         said[kind][name] = text
-    texts, known = said["HELP"], TYPES[dialect]
-    if "\\" in "".join(texts.values()):
-        texts = {name: unescape_help(text, dialect) for name, text in texts.items()}
-    declared = dict(zip(said["TYPE"], map(known.__getitem__, said["TYPE"].values()), strict=True))
-    return Declared(declared, texts, order=dict.fromkeys([*texts, *declared]))
-
-
-def _said(names: _Cells, texts: _Cells) -> dict[str, str]:
-    """One of both, by family. Where it is said twice, only the order of all lines tells which of it counts."""
-    said = dict(zip(names, texts, strict=True))
-    if len(said) - (None in said) < len(names) - names.count(None):
+    if not once or "".join(cells[::4]).strip("\n" if dialect is Dialect.TEXT else ""):
         raise _NotPlainError
-    said.pop(None, None)
-    return said if None not in said.values() else {name: one for name, one in said.items() if one is not None}
+    known = TYPES[dialect]
+    return {name: known[text] for name, text in said["TYPE"].items() if text is not None}, said["HELP"]
 
 
-def _cuts(names: Sequence[str], declared: Declared) -> tuple[_Columns, Sequence[slice]]:
+def _cuts(
+    names: Sequence[str], types: dict[str, MetricType], helps: Mapping[str, str | None], dialect: Dialect
+) -> tuple[_Columns, Sequence[slice]]:
     """The families, in the order of their samples, and where the samples of each are; then those without any."""
-    types, helps = declared.types, declared.helps
     starts, owners = _runs(range(len(names)), names)
     there = {*owners}
     if not there <= types.keys():
-        starts, owners = _runs(
-            starts, [name if name in types else declared.owner_of(name) for name in owners]
-        )
+        declared = Declared(types)
+        owners = [name if name in types else declared.owner_of(name) for name in owners]
+        starts, owners = _runs(starts, owners)
         there = {*owners}
     if len(there) != len(owners):
         raise _NotPlainError  # families that are mixed with one another
     cuts = list(map(slice, starts, [*starts[1:], len(names)]))
-    families = [*owners, *[name for name in declared.order if name not in there]]
+    families = [*owners, *[name for name in helps if name not in there]]
     cuts += repeat(slice(0, 0), len(families) - len(owners))
     kinds = list(map(types.get, families, repeat(MetricType.UNKNOWN)))
-    told = list(map(helps.get, families, repeat("")))
+    told = [helps.get(name) or "" for name in families]
+    if "\\" in "".join(told):
+        told = [unescape_help(text, dialect) for text in told]
     return (families, kinds, told, [""] * len(families)), cuts
 
 
