@@ -63,13 +63,10 @@ class Rates:
     def _read(self, before: _Reading | None, value: float, timestamp: float | None, now: float) -> _Reading:
         stamped = timestamp is not None
         time = now if timestamp is None else timestamp
-        fresh = (value, time, stamped, None)
-        if before is None or not math.isfinite(value):
-            return fresh
-        last, at, was_stamped, _ = before
-        elapsed = time - at
-        if was_stamped is not stamped or elapsed < 0 or elapsed > self._longest or not math.isfinite(last):
-            return fresh
-        if elapsed < LEAST:
-            return before
-        return value, time, stamped, (value if value < last else value - last) / elapsed
+        if before is not None and before[2] is stamped:
+            last, elapsed = before[0], time - before[1]
+            if 0 <= elapsed <= self._longest and math.isfinite(value) and math.isfinite(last):
+                if elapsed < LEAST:
+                    return before
+                return value, time, stamped, (value if value < last else value - last) / elapsed
+        return value, time, stamped, None

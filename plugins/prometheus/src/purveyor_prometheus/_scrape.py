@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 
 import attrs
 
@@ -102,10 +103,20 @@ class Scraper:
         return Scraped(resources, rates=rated or not counters)
 
 
-def _wanted(families: Sequence[MetricFamily]) -> dict[str, list[Sample]]:
+def _wanted(families: Sequence[MetricFamily]) -> dict[str, Sequence[Sample]]:
     """The samples that we know, by name, each series once."""
-    found: dict[str, dict[Labels, Sample]] = defaultdict(dict)
-    for sample in chain.from_iterable(family.samples for family in families):
-        if sample.name in WANTED:
-            found[sample.name].setdefault(sample.labels, sample)
-    return {name: list(each.values()) for name, each in found.items()}
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for name, samples in groupby(chain.from_iterable(family.samples for family in families), itemgetter(0)):
+        if name in WANTED:
+            found[name] += samples
+    return {name: _once(samples) for name, samples in found.items()}
+
+
+def _once(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Of a series that was repeated, what was said first."""
+    if len({one.labels for one in samples}) == len(samples):
+        return samples
+    first: dict[Labels, Sample] = {}
+    for one in samples:
+        first.setdefault(one.labels, one)
+    return list(first.values())
