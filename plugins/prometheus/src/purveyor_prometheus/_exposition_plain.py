@@ -302,13 +302,14 @@ def _cuts(
     if len(there) != len(owners):
         raise _NotPlainError  # families that are mixed with one another
     cuts = list(map(slice, starts, [*starts[1:], len(names)]))
-    families = [*owners, *[name for name in helps if name not in there]]
-    cuts += repeat(slice(0, 0), len(families) - len(owners))
-    kinds = list(map(types.get, families, repeat(MetricType.UNKNOWN)))
-    told = [helps.get(name) or "" for name in families]
+    if owners != list(helps):
+        owners += [name for name in helps if name not in there]
+        cuts += repeat(slice(0, 0), len(owners) - len(cuts))
+    kinds = list(map(types.get, owners, repeat(MetricType.UNKNOWN)))
+    told = [text or "" for text in map(helps.get, owners)]
     if "\\" in "".join(told):
         told = [unescape_help(text, dialect) for text in told]
-    return (families, kinds, told, [""] * len(families)), cuts
+    return (owners, kinds, told, [""] * len(owners)), cuts
 
 
 def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
