@@ -334,6 +334,17 @@ def test_what_is_not_as_it_was_is_not_taken_for_it(good: str, bad: str) -> None:
     assert reader.read(other) != reader.read(told)
 
 
+def test_more_sources_than_kinds_of_documents_are_kept_still_know_their_own() -> None:
+    reader = PlainReader(Dialect.TEXT, ExpositionLimits())
+    for value in range(3):
+        for number in range(100):
+            [family] = reader.read(many(10 + number, f'load{{cpu="%d"}} %d{value}'), f"{number}") or []
+            assert len(family.samples) == 10 + number
+        if value == 0:
+            kept = dict(reader._layouts)
+    assert reader._layouts == kept, "nothing had to be read anew"
+
+
 def test_a_source_that_changes_leaves_nothing_behind() -> None:
     reader = PlainReader(Dialect.TEXT, ExpositionLimits())
     for number in range(50):

@@ -167,7 +167,7 @@ class PlainReader:
         values = layout.values(text) if layout else None
         try:
             if layout is None or values is None:
-                layout, values = self._by_cells(text)
+                layout, values = self._by_cells(text, layout)
                 self._keep_layout(layout, source, len(text))
             numbers = _numbers(values)
             if only is None:
@@ -176,13 +176,14 @@ class PlainReader:
         except (_NotPlainError, BadLine, ValueError, KeyError):
             return None
 
-    def _by_cells(self, text: str) -> tuple[_Layout, Sequence[str]]:
+    def _by_cells(self, text: str, before: _Layout | None) -> tuple[_Layout, Sequence[str]]:
         if "\r" in text:
             raise _NotPlainError
         cells: list[Any] = _SAMPLE[self._dialect].split(self._without_end(f"\n{text}"))
         if not _WORTH_IT <= len(cells) // 8 <= self._limits.samples:
             raise _NotPlainError
-        shape, written = self._shape(cells, len(text)), tuple(cells[_LABELS::8])
+        shape = self._shape(cells, len(text), before.shape if before else None)
+        written = tuple(cells[_LABELS::8])
         layout = shape.layouts.get(written)
         if layout is None:
             layout = shape.layouts[written] = _Layout(shape, self._its_labels(written))
@@ -212,16 +213,18 @@ class PlainReader:
                 raise _NotPlainError
         return text
 
-    def _shape(self, cells: _Cells, size: int) -> _Shape:
+    def _shape(self, cells: _Cells, size: int, before: _Shape | None) -> _Shape:
+        """One that others have, or that the source had before: there may be more of them than are kept."""
         names = tuple(cells[_OF::8])
         told = [cells[at::8] for at in (_BETWEEN, _TYPE_FIRST, _FAMILY, _FIRST, _SECOND)]
-        shape = self._shapes.get(names)
-        if shape is None or shape.told != told:
-            shape = _Shape(told, names, *_cuts(names, *_declared(told, self._dialect), self._dialect))
-            if len(self._shapes) >= SHAPES_KEPT:
-                self._shapes.clear()
-            if size <= LONGEST_SHAPE_KEPT:
-                self._shapes[names] = shape
+        for shape in (self._shapes.get(names), before):
+            if shape is not None and shape.told == told and shape.names == names:
+                return shape
+        shape = _Shape(told, names, *_cuts(names, *_declared(told, self._dialect), self._dialect))
+        if len(self._shapes) >= SHAPES_KEPT:
+            self._shapes.clear()
+        if size <= LONGEST_SHAPE_KEPT:
+            self._shapes[names] = shape
         return shape
 
     def _its_labels(self, written: _Written) -> Sequence[Labels]:
