@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
-from itertools import compress, repeat
+from itertools import compress, filterfalse, repeat
 from operator import itemgetter, ne
 from typing import Any
 from weakref import WeakValueDictionary
@@ -47,7 +47,7 @@ _BLANKS = {Dialect.TEXT: "[ \\t]*+", Dialect.OPENMETRICS: ""}
 _SAMPLE = {
     dialect: re.compile(
         rf"\n(?:# (?:(TYPE)|HELP) {_NAME} {blanks}(.*+)\n(?:# (?(1)HELP|TYPE) \2 {blanks}(.*+)\n)?+)?+"
-        rf"{_NAME}(\{{.*\}})? (.*+)",
+        rf"{_NAME}(?: |(\{{.*\}}) )(.*+)",
         re.ASCII,
     )
     for dialect, blanks in _BLANKS.items()
@@ -233,21 +233,21 @@ class PlainReader:
         known[None] = _NO_LABELS
         longest = min(LONGEST_SERIES_KEPT, self._limits.label_length)
         around: Sequence[str] = ()
-        names: Sequence[str] | None = None
-        for one in dict.fromkeys(written):
-            if one is None or one in known:
-                continue
+        names: Sequence[str] = ()
+        size = 0
+        one: Any
+        for one in filterfalse(known.__contains__, dict.fromkeys(written)):
             if len(one) > longest:
                 raise _NotPlainError
             parts = one.split('"')  # in turns what stands around the values, and the values
             if parts[::2] != around:  # many in a row are alike in that
                 around = parts[::2]
                 names = _label_names(around, self._limits.labels)
-            values = parts[1::2]
-            if names is None or len(values) != len(names) or "\\" in one:
-                known[one] = self._odd_labels(one[1:-1])
+                size = 2 * len(names) + 1 if names else 0
+            if len(parts) == size and "\\" not in one:
+                known[one] = Labels(zip(names, parts[1::2]))  # noqa: B905 - asking for strict takes as long again
             else:
-                known[one] = Labels(zip(names, values))  # noqa: B905 - asking for strict takes as long again
+                known[one] = self._odd_labels(one[1:-1])
         return list(map(known.__getitem__, written))
 
     def _odd_labels(self, inside: str) -> Labels:
@@ -257,12 +257,12 @@ class PlainReader:
         return found
 
 
-def _label_names(around: Sequence[str], most: int) -> Sequence[str] | None:
-    """The names in ``{name=``, ``,name=`` and ``}``; None if that is not what stands there."""
+def _label_names(around: Sequence[str], most: int) -> Sequence[str]:
+    """The names in ``{name=``, ``,name=`` and ``}``; none if that is not what stands there."""
     names = [part[1:-1] for part in around[:-1]]
     plain = [f",{name}=" for name in names] == [around[0].replace("{", ",", 1), *around[1:-1]]
     good = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
-    return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else None
+    return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else ()
 
 
 def _declared(
