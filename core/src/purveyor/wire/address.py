@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
@@ -18,6 +19,7 @@ from purveyor.model.errors import (
 )
 
 __all__ = [
+    "add_headers",
     "address_of",
     "checked_base",
     "checked_header",
@@ -81,11 +83,14 @@ def checked_query(params: Mapping[str, str | int] | None) -> str:
     Raises:
         ValidationError: It holds what is no character.
     """
+    if not params:
+        return ""
     with suppress(UnicodeEncodeError):
-        return f"?{urlencode(params, quote_via=quote)}" if params else ""
+        return f"?{urlencode(params, quote_via=quote)}"
     raise unsendable("the query holds what is no character", "params")
 
 
+@lru_cache(maxsize=1024)  # a client asks for the same few paths again and again
 def checked_path(text: str) -> str:
     """The path itself, if it stays below the base URL and is only a path.
 
@@ -98,6 +103,7 @@ def checked_path(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=32)
 def checked_method(text: str) -> str:
     """The method, if it is a plain word."""
     if not (text.isascii() and text.isalpha()):
@@ -111,13 +117,29 @@ def checked_header(name: str, value: str) -> tuple[str, str]:
     Raises:
         ValidationError: Name or value hold what a header must not; the value is never shown.
     """
-    if not _NAME.fullmatch(name):
-        raise unsendable("not a header name", "headers")
+    lower = _header_name(name)
     if not (value.isascii() and value.replace("\t", " ").isprintable()):
         raise unsendable(
             f"header {name} holds a line break or another character that no header may hold", "headers"
         )
-    return name.lower(), value
+    return lower, value
+
+
+def add_headers(to: dict[str, str], headers: Mapping[str, str]) -> None:
+    """Add headers, their names in lower case, if none of them can become two; see ``checked_header``."""
+    together = "".join(headers.values())
+    if not (together.isascii() and together.isprintable()):
+        for name, value in headers.items():
+            checked_header(name, value)
+    for name, value in headers.items():
+        to[_header_name(name)] = value
+
+
+@lru_cache(maxsize=256)
+def _header_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise unsendable("not a header name", "headers")
+    return text.lower()
 
 
 def checked_base(url: str, *, secret: bool) -> str:

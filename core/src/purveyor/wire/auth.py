@@ -62,7 +62,7 @@ class BasicAuth:
         return "BasicAuth(****)"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # not frozen: one is made for every request, and that takes twice as long
 class Unsigned:
     """What a signature is made for.
 

@@ -16,6 +16,8 @@ from purveyor.wire.address import unsendable
 
 __all__ = ["Deed", "checked_extra", "encoded", "extra_texts", "flag", "machine_tags", "user_data_bytes"]
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 
 @attrs.frozen
 class Deed:
@@ -141,5 +143,5 @@ def encoded(body: Any) -> bytes:
 def _json(value: Any) -> bytes | None:
     # The encoder's errors may show the value, so ours is raised where no trace of them stays.
     with suppress(TypeError, ValueError, RecursionError):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        return _ENCODER.encode(value).encode()
     return None

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-import attrs
 from aiohttp import ClientResponse, ClientWebSocketResponse
 
 from purveyor.model.errors import (
@@ -23,8 +22,8 @@ from purveyor.model.values import MiB
 from purveyor.policy.limits import retry_after, until_reset
 from purveyor.spi.call import Call, Context, Effect, Exchange
 from purveyor.wire.address import (
+    add_headers,
     checked_base,
-    checked_header,
     checked_method,
     checked_path,
     checked_proxy,
@@ -82,7 +81,8 @@ class Client:
         self._base = checked_base(base_url, secret=auth is not None)
         self._auth = auth
         self._translate = translate
-        self._headers = _DEFAULTS | _checked(headers)
+        self._headers = _DEFAULTS.copy()
+        add_headers(self._headers, headers or {})
         self._max_body = max_body
         self._may_sign = False
         proxy = checked_proxy(ctx.settings.proxy, base=self._base, secret=auth is not None)
@@ -129,7 +129,7 @@ class Client:
             request = self._build(
                 method, path, operation=operation, params=params, body=body, headers=headers, sign=sign
             )
-            request = attrs.evolve(request, fresh=sign is not None or effect is not Effect.READ)
+            request.fresh = sign is not None or effect is not Effect.READ
             async with self._ctx.exchange(call, group, effect) as exchange:
                 with _outcome(exchange):
                     response = await _in_time(exchange, self._response(request, sign, exchange, limit))
@@ -204,14 +204,19 @@ class Client:
     ) -> Request:
         if sign is not None and not self._may_sign:
             self._keep_from_view()
-        kind = {} if body is None else {"content-type": "application/json"}
-        credential = dict([checked_header(*self._auth.pair)] if self._auth else [])
+        sent = self._headers.copy()
+        if body is not None:
+            sent["content-type"] = "application/json"
+        if headers:
+            add_headers(sent, headers)
+        if self._auth:
+            add_headers(sent, dict([self._auth.pair]))
         return Request(
             method=checked_method(method),
             path=checked_path(path),
             url=self._base + path + checked_query(params),
             operation=operation,
-            headers=self._headers | kind | _checked(headers) | credential,
+            headers=sent,
             body=body,
         )
 
@@ -225,21 +230,20 @@ class Client:
             raise
         self._may_sign = True  # neither of them changes
 
-    async def _signed(self, request: Request, sign: Signer | None) -> Request:
-        if sign is None:
-            return request
+    async def _sign(self, request: Request, sign: Signer) -> None:
         unsigned = Unsigned(
             method=request.method,
-            path=unquote(request.path),
+            path=unquote(request.path) if "%" in request.path else request.path,
             query=request.url.partition("?")[2],
             body=request.body or b"",
         )
-        return attrs.evolve(request, headers={**request.headers, **_checked(await sign(unsigned))})
+        add_headers(request.headers, await sign(unsigned))
 
     async def _response(
         self, request: Request, sign: Signer | None, exchange: Exchange, limit: int
     ) -> Response:
-        request = await self._signed(request, sign)
+        if sign is not None:
+            await self._sign(request, sign)
         async with self._transport.send(request, exchange.sending) as answer:
             return await self._read(request, answer, exchange, limit)
 
@@ -259,7 +263,8 @@ class Client:
             self._judge(response)
             raise response.mismatch("it opens no WebSocket")
 
-        request = await self._signed(request, sign)
+        if sign is not None:
+            await self._sign(request, sign)
         return await stack.enter_async_context(
             self._transport.upgrade(request, max_frame, exchange.sending, judge)
         )
@@ -320,10 +325,6 @@ def _outcome(exchange: Exchange) -> Iterator[None]:
         if error.outcome is Outcome.REFUSED:
             exchange.refused()
         raise
-
-
-def _checked(headers: Mapping[str, str] | None) -> dict[str, str]:
-    return dict(checked_header(name, value) for name, value in (headers or {}).items())
 
 
 def _joined(headers: Mapping[str, str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -37,9 +37,9 @@ _NO_FAREWELL = ClientWSTimeout(ws_close=0.1)
 """Who sent what is no WebSocket's is not waited for."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Request:
-    """One request, ready to go but for its signature.
+    """One request, ready to go but for its signature, which is put into its headers right before it goes.
 
     Attributes:
         method: HTTP method.
@@ -55,7 +55,7 @@ class Request:
     path: str
     url: str = attrs.field(repr=False)
     operation: str
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     fresh: bool = False
 
