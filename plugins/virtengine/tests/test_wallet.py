@@ -1,7 +1,6 @@
 """Signatures, byte for byte as the provider daemon checks them, and keys that stay secret."""
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
@@ -16,10 +15,11 @@ from coincurve import PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purveyor.plugin import ConfigurationError, InvalidCredentialsError, Secret, ValidationError
+from purveyor.plugin import ConfigurationError, InvalidCredentialsError, Outcome, Secret, ValidationError
 from purveyor.wire import Unsigned
 from purveyor_testing.context import FixedDay
-from purveyor_virtengine import _wallet
+from purveyor_virtengine import _canonical
+from purveyor_virtengine._canonical import canonical_body, written
 from purveyor_virtengine._keys import (
     ORDER,
     LocalKey,
@@ -31,7 +31,7 @@ from purveyor_virtengine._keys import (
     load_sign,
     public_bytes,
 )
-from purveyor_virtengine._wallet import HmacSigner, WalletSigner, canonical_body
+from purveyor_virtengine._wallet import HmacSigner, WalletSigner
 
 VECTORS = Path(__file__).parents[3] / ".." / "shared" / "data" / "virtengine_auth_vectors.json"
 
@@ -199,10 +199,26 @@ def test_a_canonical_body_means_the_same_however_it_was_written(value, ascii_onl
 
 @given(JSON)
 def test_the_quick_way_and_the_exact_way_write_the_same(value):
-    text = json.dumps(value)
-    exact = _wallet._exactly(text)
-    with contextlib.suppress(ValueError):
-        assert _wallet._quickly(text) == exact
+    body = json.dumps(value).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_canonical, "_without_fractions", _canonical._refuse)
+        exact = canonical_body(body)
+    assert canonical_body(body) == exact
+
+
+@given(JSON)
+def test_a_body_of_our_own_is_written_so_that_it_need_not_be_read_again(value):
+    body = written({"z": value, "a": 1})
+    assert canonical_body(body) is body
+    assert canonical_body(bytes(body)) == body
+
+
+@pytest.mark.parametrize("value", ["\ud800", 10**5000], ids=["no character", "too long"])
+def test_a_body_that_cannot_be_written_is_not_sent(value):
+    with pytest.raises(ValidationError) as caught:
+        written({"container": value})
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert caught.value.__context__ is None
 
 
 @given(st.binary())

@@ -21,6 +21,7 @@ from purveyor.plugin import (
 )
 from purveyor.wire import Client, Fetched, Response, Row, Signer, Walk, WebSocket, by_cursor, path
 from purveyor_virtengine import _daemon_rows as daemon_rows
+from purveyor_virtengine._canonical import written
 from purveyor_virtengine._decoding import read_list, read_one
 from purveyor_virtengine._errors import NoRouteError
 
@@ -137,7 +138,7 @@ class Signed:
             self._route("/actions"),
             operation="perform_action",
             effect=effect,
-            json=body,
+            content=written(body),
             sign=self._sign,
         )
         return read_one(response, daemon_rows.Accepted)[0]
@@ -167,7 +168,7 @@ class Signed:
             self._route("/shell/session"),
             operation="open_shell",
             effect=Effect.IDEMPOTENT,
-            json={} if service is None else {"container": service},
+            content=written({} if service is None else {"container": service}),
             headers=self._veid,
             sign=self._sign,
         )

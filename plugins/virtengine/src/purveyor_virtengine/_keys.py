@@ -67,7 +67,7 @@ class LocalKey:
 
     async def sign(self, document: bytes) -> bytes:
         """See ``Key.sign``."""
-        return self._private.sign_recoverable(document)[:64]
+        return self._private.sign_recoverable(hashlib.sha256(document).digest(), None)[:64]
 
     def __repr__(self) -> str:
         return "LocalKey(****)"

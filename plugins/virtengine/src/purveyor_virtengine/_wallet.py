@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from secrets import token_hex
-from typing import Any
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from os import urandom
 
 from purveyor.plugin import Clock, Secret
 from purveyor.wire import Unsigned, unsendable
+from purveyor_virtengine._canonical import canonical_body, text_of
 from purveyor_virtengine._keys import Key, address_of
 
-__all__ = ["HmacSigner", "WalletSigner", "canonical_body"]
+__all__ = ["HmacSigner", "WalletSigner"]
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
 """What would break the signed text, which the daemon puts together without escapes."""
-
-_ESCAPED = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
-"""What Go writes as an escape and Python does not."""
 
 
 class WalletSigner:
@@ -52,14 +48,14 @@ class WalletSigner:
         prefix: str,
         chain_id: str,
         clock: Clock,
-        nonce: Callable[[], str] = lambda: token_hex(16),
+        nonce: Callable[[], str] = lambda: urandom(16).hex(),
     ) -> None:
         self.principal = address_of(key.public, prefix)
         self._key, self._clock, self._nonce = key, clock, nonce
-        self._public = b64encode(key.public).decode()
+        self._public = b2a_base64(key.public, newline=False).decode()
         # The sign document of Cosmos' MsgSignData with sorted keys; only the data changes.
         self._before = (
-            f'{{"account_number":"0","chain_id":{_text(chain_id)},"fee":{{"amount":[],"gas":"0"}},"memo":"",'
+            f'{{"account_number":"0","chain_id":{text_of(chain_id)},"fee":{{"amount":[],"gas":"0"}},"memo":"",'
             '"msgs":[{"type":"sign/MsgSignData","value":{"data":"'
         ).encode()
         self._after = f'","signer":"{self.principal}"}}}}],"sequence":"0"}}'.encode()
@@ -77,7 +73,7 @@ class WalletSigner:
             "x-ve-address": self.principal,
             "x-ve-timestamp": str(stamp),
             "x-ve-nonce": nonce,
-            "x-ve-signature": b64encode(signature).decode(),
+            "x-ve-signature": b2a_base64(signature, newline=False).decode(),
             "x-ve-pubkey": self._public,
         }
 
@@ -88,7 +84,7 @@ class WalletSigner:
             f'{{"method":"{request.method}","path":"{_checked(request.path)}","timestamp":{stamp},'
             f'"nonce":"{nonce}","body_hash":"{body_hash}"}}'
         )
-        return self._before + b64encode(inner.encode()) + self._after
+        return self._before + b2a_base64(inner.encode(), newline=False) + self._after
 
     def __repr__(self) -> str:
         return f"WalletSigner({self.principal})"
@@ -118,72 +114,7 @@ class HmacSigner:
         return f"HmacSigner({self.principal}: ****)"
 
 
-def canonical_body(body: bytes) -> bytes:
-    """A body as the daemon hashes it: what is JSON with sorted keys and as Go writes it, all else as it is.
-
-    Numbers keep the digits that they were written with.
-    """
-    for write in (_quickly, _exactly):
-        with suppress(ValueError, RecursionError):
-            return write(body.decode()).encode()
-    return body
-
-
-def _quickly(text: str) -> str:
-    """What most bodies need: there is nothing in them that Python would write otherwise but a few letters."""
-    if "-0" in text:
-        raise ValueError("zero is written in more than one way")
-    return _SORTED.encode(_WHOLE_NUMBERS.decode(text)).translate(_ESCAPED)
-
-
-def _exactly(text: str) -> str:
-    return _written(_EXACT.decode(text))
-
-
-class _Number(str):
-    """A number as it was written."""
-
-    __slots__ = ()
-
-
-def _refuse(word: str) -> Any:
-    msg = f"{word} is not for us to write"
-    raise ValueError(msg)
-
-
-def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """As Go decodes it: halves of a surrogate pair become U+FFFD, and of equal keys the last one counts."""
-    return {_whole(key): value for key, value in pairs}
-
-
-def _whole(text: str) -> str:
-    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, dict):
-        # Sorting by code points is sorting by UTF-8 bytes.
-        return "{" + ",".join([f"{_text(key)}:{_written(value[key])}" for key in sorted(value)]) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
-    if isinstance(value, _Number):
-        return value
-    return _text(_whole(value)) if isinstance(value, str) else _WORDS[value]
-
-
-def _text(text: str) -> str:
-    return _encoded(text).translate(_ESCAPED)
-
-
-_WORDS = {True: "true", False: "false", None: "null"}
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
-_EXACT = json.JSONDecoder(
-    parse_int=_Number, parse_float=_Number, parse_constant=_refuse, object_pairs_hook=_object
-)
-_WHOLE_NUMBERS = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)
-_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
+@lru_cache(maxsize=1024)  # the paths of a wallet's deployments are asked for again and again
 def _checked(path: str) -> str:
     if _UNFIT.search(path):
         raise unsendable(
