@@ -17,8 +17,13 @@ def _name(address: str) -> x509.GeneralName:
         return x509.DNSName(address)
 
 
-def self_signed(folder: Path, address: str = "127.0.0.1") -> tuple[str, ssl.SSLContext]:
-    """A CA file, and the context of a server that it vouches for."""
+DAY = timedelta(days=1)
+
+
+def self_signed(
+    folder: Path, address: str = "127.0.0.1", left: timedelta = DAY
+) -> tuple[str, ssl.SSLContext]:
+    """A CA file, and the context of a server that it vouches for; good until that much later than now."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)
@@ -28,8 +33,8 @@ def self_signed(folder: Path, address: str = "127.0.0.1") -> tuple[str, ssl.SSLC
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + left)
         .add_extension(x509.SubjectAlternativeName([_name(address)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

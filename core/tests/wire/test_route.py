@@ -1,14 +1,18 @@
 """Which certificates are trusted, and which proxy is used: what the settings say, and nothing else."""
 
 import asyncio
+import os
+import ssl
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 
 from purveyor.model.errors import CallTimeoutError, ConfigurationError, Outcome, ProviderUnavailableError
 from purveyor.spi.call import Effect
+from purveyor.wire.failures import UntrustedServerError
 
-from ._certificates import self_signed
+from ._certificates import DAY, self_signed
 from ._server import Server, always, answer, once
 
 
@@ -48,7 +52,7 @@ async def test_a_ca_file_is_trusted(ask, serve, trusted):
 async def test_a_certificate_of_a_stranger_is_not_trusted_and_nothing_is_sent(ask, serve, trusted):
     server = await serve(always(answer()), tls=trusted[1])
     error = await ask.error(ask.client(server.url), "POST", effect=Effect.ONCE)
-    assert (type(error), error.outcome) == (ProviderUnavailableError, Outcome.NOT_SENT)
+    assert (type(error), error.outcome) == (UntrustedServerError, Outcome.NOT_SENT)
     assert "certificate" in error.message
     assert server.arrivals == []
 
@@ -57,8 +61,42 @@ async def test_a_certificate_of_another_host_is_not_trusted_and_nothing_is_sent(
     ca_file, tls = self_signed(tmp_path, "127.0.0.2")
     server = await serve(always(answer()), tls=tls)
     error = await ask.error(ask.client(server.url, settings={"ca_file": ca_file}), "POST", effect=Effect.ONCE)
-    assert (type(error), error.outcome) == (ProviderUnavailableError, Outcome.NOT_SENT)
+    assert (type(error), error.outcome) == (UntrustedServerError, Outcome.NOT_SENT)
     assert server.arrivals == []
+
+
+@pytest.mark.parametrize(
+    ("certificate", "known", "way_out"),
+    [
+        ({}, False, "ca_file"),
+        ({"address": "127.0.0.2"}, True, "one for this name"),
+        ({"left": -DAY / 2}, True, "renew it"),
+    ],
+    ids=["by a stranger", "for another address", "out of date"],
+)
+async def test_a_certificate_that_is_not_trusted_is_named_by_its_server_with_the_way_out(
+    ask, serve, tmp_path, certificate, known, way_out
+):
+    ca_file, tls = self_signed(tmp_path, **certificate)
+    server = await serve(always(answer()), tls=tls)
+    error = await ask.error(ask.client(server.url, settings={"ca_file": ca_file} if known else {}))
+    assert (error.provider, error.outcome, error.retryable) == ("do-ams", Outcome.NOT_SENT, False)
+    assert f"127.0.0.1:{server.port}" in error.message
+    assert way_out in error.message
+    assert server.arrivals == []
+
+
+async def test_all_clients_share_what_they_trust_until_the_file_changes(ask, serve, tmp_path, monkeypatch):
+    ca_file, tls = self_signed(tmp_path)
+    reading = Mock(wraps=ssl.create_default_context)
+    monkeypatch.setattr(ssl, "create_default_context", reading)
+    for _ in range(3):
+        ask.client("https://api.example.com", settings={"ca_file": ca_file})
+    assert reading.call_count == 1
+    server = await serve(always(answer()), tls=tls)
+    os.utime(self_signed(tmp_path)[0], ns=(1, 1))
+    error = await ask.error(ask.client(server.url, settings={"ca_file": ca_file}))
+    assert type(error) is UntrustedServerError, "the file names another authority now"
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "no certificate"])
@@ -141,7 +179,7 @@ async def test_an_untrusted_server_behind_a_proxy_is_sent_nothing(ask, serve, tr
     server, proxy = await serve(always(answer()), tls=trusted[1]), await serve(tunnel)
     client = ask.client(server.url, settings={"proxy": proxy.url})
     error = await ask.error(client, "POST", effect=Effect.ONCE)
-    assert (type(error), error.outcome) == (ProviderUnavailableError, Outcome.NOT_SENT)
+    assert (type(error), error.outcome) == (UntrustedServerError, Outcome.NOT_SENT)
     assert server.arrivals == []
 
 

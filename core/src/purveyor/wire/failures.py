@@ -30,6 +30,7 @@ from purveyor.wire.response import Response
 __all__ = [
     "FOREIGN",
     "AlreadySoError",
+    "UntrustedServerError",
     "content_if_so",
     "from_foreign",
     "from_status",
@@ -51,6 +52,13 @@ _BY_STATUS: Mapping[int, type[PurveyorError]] = {
     429: RateLimitError,
 }
 
+
+class UntrustedServerError(ProviderUnavailableError):
+    """The server's certificate is not one to trust, and will not be in a moment."""
+
+    retryable = False
+
+
 FOREIGN = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError)
 """What aiohttp, ssl and the system raise. None of it may go on: some of it carries the request with its headers."""
 
@@ -59,11 +67,6 @@ _BY_TYPE: tuple[tuple[type[Exception], type[PurveyorError], str], ...] = (
     (aiohttp.ClientHttpProxyError, ProviderUnavailableError, "the proxy does not let the connection through"),
     (aiohttp.ClientProxyConnectionError, ProviderUnavailableError, "the proxy cannot be reached"),
     (aiohttp.ClientConnectorDNSError, ProviderUnavailableError, "the server's name has no address"),
-    (
-        aiohttp.ClientConnectorCertificateError,
-        ProviderUnavailableError,
-        "the server's certificate is not trusted (ca_file names other authorities)",
-    ),
     (aiohttp.ClientSSLError, ProviderUnavailableError, "no TLS connection can be made"),
     (aiohttp.ClientConnectorError, ProviderUnavailableError, "the server cannot be reached"),
     (aiohttp.ClientResponseError, ProtocolMismatchError, "the answer is not HTTP"),
@@ -74,14 +77,28 @@ _BY_TYPE: tuple[tuple[type[Exception], type[PurveyorError], str], ...] = (
     (Exception, ProviderUnavailableError, "the connection was lost"),
 )
 
+_RENEW = "its owner has to renew it, unless this machine's clock is wrong"
+_RENAME = "its owner has to serve one for this name, or to say under which name to be found"
+_WAYS_OUT = {9: _RENEW, 10: _RENEW, 62: _RENAME, 64: _RENAME}
+"""By OpenSSL's verdict: not valid yet and any more; another host's and another address's."""
+
 
 def from_foreign(error: Exception) -> PurveyorError:
     """Our error for one of ``FOREIGN``; raise it where no ``except`` is open, so that no trace of that one stays."""
-    kind, message = next((kind, message) for foreign, kind, message in _BY_TYPE if isinstance(error, foreign))
+    kind, message = _read(error)
     cause = _harmless(error)
     ours = kind(f"{message}: {_reason(cause)}" if cause else message)
     ours.__cause__ = cause
     return ours
+
+
+def _read(error: Exception) -> tuple[type[PurveyorError], str]:
+    if not isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return next((kind, message) for foreign, kind, message in _BY_TYPE if isinstance(error, foreign))
+    verdict = getattr(error.certificate_error, "verify_code", 0)
+    way_out = _WAYS_OUT.get(verdict, "name a file with its authority as ca_file, if you trust that")
+    where = f"{error.host}:{error.port}"
+    return UntrustedServerError, f"the certificate of {where} is not trusted ({way_out})"
 
 
 def _harmless(error: Exception) -> OSError | None:
