@@ -2,11 +2,19 @@
 
 import asyncio
 import json
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from purveyor_testing.sandbox import write_ready_file
+
+DAY = timedelta(days=1)
 
 
 async def test_serves_on_loopback_until_stopped(cloud, http):
@@ -16,6 +24,37 @@ async def test_serves_on_loopback_until_stopped(cloud, http):
     with pytest.raises(aiohttp.ClientConnectorError):
         await http.get("/things")
     await cloud.stop()
+
+
+async def test_serves_https_where_it_has_a_certificate(cloud, http, tmp_path, monkeypatch):
+    trusting, serving = _certified(tmp_path)
+    monkeypatch.setattr(cloud, "tls", lambda: serving)
+    await cloud.stop()
+    await cloud.start()
+    assert cloud.base_url.startswith("https://127.0.0.1:")
+    async with http.get(f"{cloud.base_url}/things", ssl=trusting) as answer:
+        assert answer.status == 200
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await http.get(f"{cloud.base_url}/things")
+    assert len(cloud.log) == 1
+
+
+def _certified(folder):
+    """What a client trusts, and what a server on loopback shows it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, now - DAY, now + DAY)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    signed = certificate.add_extension(loopback, critical=False).sign(key, hashes.SHA256())
+    pem = signed.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "server.pem"
+    file.write_bytes(secret + pem)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(file)
+    return ssl.create_default_context(cadata=pem.decode()), serving
 
 
 async def test_stops_at_once_with_requests_hanging(cloud, http):

@@ -1,5 +1,6 @@
 """The base of every sandbox: a stateful cloud on loopback that can misbehave on request."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -103,6 +104,10 @@ class Sandbox:
         del call
         return {}
 
+    def tls(self) -> ssl.SSLContext | None:
+        """What it serves https with; asked for at each start."""
+        return None
+
     # What tests and vendors' routes use.
 
     def refusal(self, why: Why) -> Refusal:
@@ -178,7 +183,7 @@ class Sandbox:
 
     async def start(self) -> Self:
         """Serve from now on."""
-        await self._server.start(self.port)
+        await self._server.start(self.port, self.tls())
         return self
 
     async def stop(self) -> None:

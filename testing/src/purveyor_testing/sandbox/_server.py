@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import ssl
 import struct
 import weakref
 from collections.abc import AsyncIterator
@@ -45,13 +46,15 @@ class LoopbackServer:
         """How many are open."""
         return len(self._server.connections) if self._server is not None else 0
 
-    async def start(self, port: int) -> None:
-        """Listen; `port` 0 picks a free one."""
+    async def start(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Listen, encrypted if told with what; `port` 0 picks a free one."""
         self._stopping.clear()
         self._desk, self._control = Desk(self._sandbox), Control(self._sandbox)
         self._server = web.Server(self._handle, access_log=None)
-        self._listener = await asyncio.get_running_loop().create_server(self._server, "127.0.0.1", port)
-        self.origin = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._server, "127.0.0.1", port, ssl=tls)
+        scheme = "http" if tls is None else "https"
+        self.origin = f"{scheme}://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
         """Stop listening, then let go of every connection."""

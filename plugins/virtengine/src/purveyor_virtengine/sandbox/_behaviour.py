@@ -4,13 +4,15 @@ from typing import Any, Literal
 
 import attrs
 
+from purveyor_virtengine.sandbox._certificates import Certificate
+
 Dialect = Literal["go", "openapi"]
 Lifecycle = Literal["served", "unavailable", "no_consent", "declined", "panic"]
 
 
 @attrs.define(eq=False, kw_only=True, slots=False)
 class Behaviour:
-    """How this daemon behaves; all of it may be changed while it serves.
+    """How this daemon behaves; all of it but the certificate may be changed while it serves.
 
     The defaults are a Go daemon that is set up with care. The one that ships lets unsigned requests in
     (``allow_insecure=True``), cannot look leases up (``ownership="unavailable"``) and has no metrics
@@ -49,6 +51,10 @@ class Behaviour:
     """Actions of which the next ends failed, such as ``restart``."""
     shell: Literal["scripted", "echo"] = "scripted"
     """scripted: see the shell. echo: what comes in goes out, and nothing ever ends, as in the daemon of today."""
+    certificate: Certificate = "none"
+    """none: plain http, as the daemon itself serves; all others are https, as it is with what stands in front of it.
+    good: by the sandbox's authority, for the daemon's address. other_host: for another name. expired. stranger: by an
+    authority that nobody knows. It is taken up at the daemon's next start."""
     minimum_veid: int | None = 80
     """Score that shells ask for."""
     session_seconds: float = 600.0

@@ -4,7 +4,8 @@ Source: virtengine ``pkg/provider_daemon/portal_api.go`` and ``portal_middleware
 """
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +14,7 @@ import attrs
 from purveyor_testing.sandbox import Answer, Call, Entry, Refusal, Route, Sandbox, Why
 from purveyor_virtengine.sandbox._actions import Actions
 from purveyor_virtengine.sandbox._behaviour import Behaviour
+from purveyor_virtengine.sandbox._certificates import Authority
 from purveyor_virtengine.sandbox._chain import Chain
 from purveyor_virtengine.sandbox._deployments import Deployments
 from purveyor_virtengine.sandbox._facts import Facts
@@ -54,6 +56,8 @@ class ProviderDaemon(Behaviour, Sandbox):
     """The provider's account."""
     chain: Chain = attrs.field(init=False, repr=False)
     record: Record = attrs.field(init=False, repr=False)
+    authority: Callable[[], Authority] = attrs.field(init=False, repr=False)
+    """Gives who vouches for it."""
     hostility: Hostility | None = attrs.field(default=None, init=False)
     runtimes: dict[str, Runtime] = attrs.field(factory=dict, init=False, repr=False)
     nonces: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
@@ -143,6 +147,10 @@ class ProviderDaemon(Behaviour, Sandbox):
     def _served(self) -> Iterator[Route]:
         """What the router of this dialect knows."""
         return (one for one in self._table if self._deployments.exists(one.template))
+
+    def tls(self) -> ssl.SSLContext | None:
+        """By its certificate of now."""
+        return None if self.certificate == "none" else self.authority().context(self.certificate)
 
     def note(self, call: Call, entry: Entry) -> None:
         """Write down whatever is signed, before anything happens to it."""

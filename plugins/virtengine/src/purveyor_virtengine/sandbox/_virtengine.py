@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from purveyor_testing.sandbox import Route
+from purveyor_virtengine.sandbox._certificates import Authority
 from purveyor_virtengine.sandbox._chain import FIRST_HEIGHT, Chain, Lease, Provider
 from purveyor_virtengine.sandbox._commands import Commands
 from purveyor_virtengine.sandbox._daemon import ProviderDaemon
@@ -88,6 +90,11 @@ class VirtEngineSandbox(ChainNode):
 
     # Providers.
 
+    @cached_property
+    def authority(self) -> Authority:
+        """Who vouches for the certificates of providers that have one, made when it is first asked for."""
+        return Authority()
+
     def new_provider(self, **behaviour: Any) -> ProviderDaemon:
         """A provider that is neither on the chain nor serving yet: ``await daemon.start()``, then ``announce`` it."""
         number = len(self.daemons) + 1
@@ -96,6 +103,7 @@ class VirtEngineSandbox(ChainNode):
             seed=self.seed * 100_003 + number, address=address, **{"chain_id": self.chain_id, **behaviour}
         )
         daemon.server_name = f"provider-{number}"
+        daemon.authority = lambda: self.authority  # which is not made where all is plain http
         self.daemons.append(self._joined(daemon))
         return daemon
 
@@ -185,7 +193,11 @@ class VirtEngineSandbox(ChainNode):
 
     def settings(self) -> dict[str, Any]:
         """A configuration for the wallet, which may reach the providers at their loopback addresses."""
-        further = {"nodes": [one.base_url for one in self.nodes[1:]]} if self.further_nodes else {}
+        further: dict[str, Any] = {}
+        if self.further_nodes:
+            further["nodes"] = [one.base_url for one in self.nodes[1:]]
+        if any(one.certificate != "none" for one in self.daemons):
+            further["ca_file"] = self.authority.ca_file
         return {
             "base_url": self.base_url,
             **further,
