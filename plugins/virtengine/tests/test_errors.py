@@ -67,6 +67,9 @@ def shapes(status, words):
         (500, "internal error", ProviderUnavailableError, None),
         (503, "lifecycle service unavailable", UnsupportedOperationError, None),
         (503, "portal feature unavailable: metrics backend", UnsupportedOperationError, None),
+        (503, "shell backend unavailable", UnsupportedOperationError, None),
+        (503, "Service Unavailable", ProviderUnavailableError, None),
+        (503, "Service Temporarily Unavailable", ProviderUnavailableError, None),
     ],
 )
 def test_a_daemons_words_count_in_each_of_their_shapes(status, words, kind, field):
@@ -89,6 +92,7 @@ def test_a_clock_that_is_wrong_is_named():
         answer(404, "", ""),
         answer(405, "", ""),
         answer(404, "<html>404</html>", "text/html"),
+        answer(404, '{"message":"no Route matched with those values"}'),
     ],
 )
 def test_a_route_that_is_not_there_is_no_missing_deployment(response):

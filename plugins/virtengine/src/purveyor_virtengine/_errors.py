@@ -92,8 +92,16 @@ BY_WORDS: tuple[tuple[frozenset[int], str, type[PurveyorError], str | None], ...
     (frozenset({400}), r"action", InvalidActionError, "action"),
     (frozenset({404}), r"", DeploymentNotFoundError, None),
     (frozenset({409}), r"busy|progress|conflict|resource", ResourceBusyError, None),
-    (frozenset({503}), r"(unavailable|not configured)$|feature unavailable", UnsupportedOperationError, None),
+    # Not the bare phrase, which is a proxy's when it finds no daemon behind it.
+    (
+        frozenset({503}),
+        r"^(?!service( temporarily)? unavailable).*((unavailable|not configured)$|feature unavailable)",
+        UnsupportedOperationError,
+        None,
+    ),
 )
+
+KONG = "no Route matched"
 
 HINTS: Mapping[str | None, str] = {
     "clock": "this machine's clock and the provider's differ too much",
@@ -130,7 +138,10 @@ def translate_daemon(response: Response) -> PurveyorError | None:
 def _is_no_route(response: Response, body: Any, words: str) -> bool:
     if response.status in {405, 501}:
         return True
-    return response.status == 404 and body is None and words in {"", "404 page not found", "Not Found"}
+    if response.status != 404:
+        return False
+    # Kong, which the daemon's own samples put in front, says it in JSON.
+    return words in {"", "404 page not found", "Not Found"} if body is None else words.startswith(KONG)
 
 
 def _json(response: Response) -> Any:
