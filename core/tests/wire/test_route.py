@@ -86,6 +86,15 @@ async def test_a_certificate_that_is_not_trusted_is_named_by_its_server_with_the
     assert server.arrivals == []
 
 
+async def test_a_websocket_is_not_opened_to_whom_nobody_trusts(ask, serve, trusted):
+    server = await serve(always(answer()), tls=trusted[1])
+    with pytest.raises(UntrustedServerError, match=f"127.0.0.1:{server.port}") as caught:
+        async with ask.client(server.url).websocket(ask.call, "/logs"):
+            pass
+    assert (caught.value.provider, caught.value.outcome) == ("do-ams", Outcome.NOT_SENT)
+    assert server.arrivals == []
+
+
 async def test_all_clients_share_what_they_trust_until_the_file_changes(ask, serve, tmp_path, monkeypatch):
     ca_file, tls = self_signed(tmp_path)
     reading = Mock(wraps=ssl.create_default_context)
