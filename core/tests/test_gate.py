@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -20,7 +21,7 @@ from purveyor import (
 )
 from purveyor.spi.call import Call, Effect, Exchange
 
-from ._cloud import BUG, HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, Fault, refused, virtual
+from ._cloud import BUG, HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
 
 
 def now() -> float:
@@ -463,6 +464,39 @@ class TestClosing:
         async with world.client(health_interval=60) as client:
             await client.get_balances().collect()
         await client.aclose()
+        assert cloud.closed == 1
+
+    @virtual
+    async def test_what_is_still_being_built_is_closed_as_well(self, world):
+        """A secret can take a while to be had."""
+        cloud = world.add("a")
+        cloud.build_fault = partial(asyncio.sleep, 5)
+        async with world.client(health_interval=60) as client:
+            reading = asyncio.create_task(client.get_balances().collect())
+            await asyncio.sleep(1)
+        failure = (await reading).failures["a"]
+        assert (failure.code, cloud.closed) == ("PROVIDER_UNAVAILABLE", 1)
+
+    @virtual
+    async def test_nothing_is_built_afterwards(self, world):
+        cloud = world.add("a")
+        async with world.client(health_interval=60) as client:
+            pass
+        failure = (await client.get_balances().collect()).failures["a"]
+        assert "the client is closed" in failure.message
+        assert (cloud.built, cloud.closed) == (0, 0)
+
+    @virtual
+    async def test_whoever_loses_patience_with_it_leaves_no_provider_open(self, world):
+        cloud = world.add("a")
+        cloud.always["create_instance"] = Fault(seconds=1000)
+        client = world.client(health_interval=60)
+        making = asyncio.create_task(client.provision(SPEC))
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(client.aclose())
+        await asyncio.sleep(1)
+        closing.cancel()
+        await asyncio.gather(closing, making, return_exceptions=True)
         assert cloud.closed == 1
 
     @virtual

@@ -7,6 +7,7 @@ import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -200,15 +201,19 @@ class MultiProviderClient(Intended, Deployed):
 
     async def aclose(self) -> None:
         """Give what is being changed a few seconds, then give back connections and files; may be called twice."""
-        await self._writes.aclose()
+        async with AsyncExitStack() as stack:  # closes all of them, whatever happens to one
+            stack.push_async_callback(self._store.aclose)
+            stack.push_async_callback(self._journal.aclose)
+            stack.push_async_callback(self._registry.aclose)
+            stack.push_async_callback(self._cache.aclose)
+            stack.push_async_callback(self._end_background)
+            stack.push_async_callback(self._writes.aclose)
+
+    async def _end_background(self) -> None:
         background, self._background = self._background, []
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await self._cache.aclose()
-        await self._registry.aclose()
-        await self._journal.aclose()
-        await self._store.aclose()
 
     # Providers
 

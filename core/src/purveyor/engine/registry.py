@@ -84,7 +84,8 @@ class Member:
         self._around = around
         self._provider: Provider | None = None
         self._building = asyncio.Lock()
-        self._retired = False
+        self._over = ""  # why it is never built again
+        self._closed = False
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -144,13 +145,15 @@ class Member:
         Raises:
             PluginError: Its plugin is broken.
             MissingCredentialsError: A secret is not there.
-            ProviderUnavailableError: It was discovered, and is gone again.
+            ProviderUnavailableError: It was discovered, and is gone again; or the client is closed.
         """
         async with self._building:
-            if self._provider is None:
-                if self._retired:
-                    raise ProviderUnavailableError("it is gone, or has moved; ask again", provider=self.name)
+            if self._provider is None and not self._over:
                 self._provider = await self._build()
+            if self._closed:  # maybe only while it was being built
+                await self._let_go()
+            if self._provider is None:
+                raise ProviderUnavailableError(self._over, provider=self.name)
             return self._provider
 
     async def compute(self) -> Compute:
@@ -183,7 +186,7 @@ class Member:
 
     async def retire(self) -> None:
         """Close it for good as soon as nothing goes on there any more."""
-        self._retired = True
+        self._over = "it is gone, or has moved; ask again"
         await self.gate.unused()
         await self.aclose()
 
@@ -192,8 +195,16 @@ class Member:
         return cast("Marks", await self._facet("marks"))
 
     async def aclose(self) -> None:
-        """Give back the provider, if it was ever built; one that cannot let go does not keep the others."""
-        await self.gate.aclose()
+        """Give back the provider, if it was ever built, for good."""
+        self._over = self._over or "the client is closed"
+        self._closed = True
+        try:
+            await self.gate.aclose()
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """One that cannot let go does not keep the others."""
         provider, self._provider = self._provider, None
         if provider is None:
             return
