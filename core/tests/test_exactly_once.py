@@ -13,6 +13,7 @@ from purveyor import (
     CallTimeoutError,
     ConflictError,
     FindingKind,
+    InstanceSpec,
     InstanceStatus,
     IntentNotFoundError,
     IntentState,
@@ -81,6 +82,21 @@ class TestKeys:
         assert caught.value.field == "key"
         assert caught.value.details["fields"] == ["count", "name", "tags", "user_data"]
         assert world.bought == ["web"]
+
+    @virtual
+    async def test_keys_outlive_an_upgrade_that_lets_one_ask_for_more(self, world):
+        @attrs.frozen(kw_only=True)
+        class Later(InstanceSpec):
+            placement: str | None = None
+
+        as_ever = Later(name=SPEC.name, plan=SPEC.plan, image=SPEC.image)
+        world.add("a")
+        async with world.client() as client:
+            made = await client.provision(SPEC, key="k")
+            assert (await client.provision(as_ever, key="k")).instances == made.instances
+            with pytest.raises(ConflictError) as caught:
+                await client.provision(attrs.evolve(as_ever, placement="spread"), key="k")
+        assert caught.value.details["fields"] == ["placement"]
 
     @virtual
     async def test_what_is_asked_for_is_not_in_the_journal(self, world, tmp_path, disk):

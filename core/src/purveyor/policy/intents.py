@@ -66,13 +66,19 @@ def check_key(key: str) -> None:
 def digest(spec: InstanceSpec, count: int, secret: bytes) -> dict[str, str]:
     """A keyed hash of each field of a request, so that two can be compared and none be read.
 
-    Unordered parts are put into order, so that the same request always gives the same digest.
+    Unordered parts are put into order, so that the same request always gives the same digest. What is left as it is
+    by default is left out, so that a field that a later version brings changes no digest of an earlier one.
     """
-    fields = {**attrs.asdict(spec), "count": count}
+    fields = {**attrs.asdict(spec, filter=_is_said), "count": count}
     return {
         name: hmac.digest(secret, f"{name}={_plain(value)}".encode(), "sha256").hex()[:16]
         for name, value in fields.items()
     }
+
+
+def _is_said(field: attrs.Attribute[Any], value: Any) -> bool:
+    make = getattr(field.default, "factory", None)
+    return bool(value != (make() if make else field.default))
 
 
 def _sortable(value: Any) -> Any:
