@@ -347,6 +347,72 @@ class TestDoubt:
         assert made.instance.id in cloud.machines
 
     @virtual
+    async def test_a_late_arrival_does_not_end_the_search_for_what_was_sent_again(self, world, disk):
+        cloud = world.add("a")
+        cloud.fail("create_instance", LOST_BEFORE, refused(ValidationError), LOST_AFTER)
+        cloud.hides_new = True
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ValidationError):
+                await client.provision(SPEC, key="k")
+        await asyncio.sleep(300)
+        cloud.always["find_by_mark"] = NOT_SENT  # nobody has looked again when it is sent again
+        async with world.client(store=disk()) as client:
+            again = asyncio.create_task(client.provision(SPEC, key="k"))
+            await asyncio.sleep(10)
+            cloud.always.clear()
+            ((_, mark),) = cloud.created
+            cloud.machines["late"] = cloud.machine("late", "web", tags=(mark,))
+            assert (await again).instance.id == "late"
+            cloud.hides_new = False
+            await client.provision(attrs.evolve(SPEC, name="other"))
+            cloud.machines["a-0"] = cloud.machine("a-0", "web", tags=(mark,))
+            await asyncio.sleep(300)
+            await client.provision(attrs.evolve(SPEC, name="third"))
+        assert list(cloud.machines) == ["late", "a-1", "a-2"]
+
+    @virtual
+    async def test_a_late_arrival_that_was_deleted_is_not_told_as_made_when_a_token_gives_it_again(
+        self, world, disk
+    ):
+        cloud = world.add("a", type="token")
+        cloud.fail("create_instance", LOST_BEFORE)
+        cloud.always["create_instance"] = refused(ValidationError)
+        async with world.client(store=disk()) as client:
+            with pytest.raises(ValidationError):
+                await client.provision(SPEC, key="k")
+            cloud.always.clear()
+            intent = await only(client)
+            mark = f"pv-{intent.owner}-{intent.id}"
+            cloud.machines["late"] = cloud.machine("late", "web", tags=(mark,))
+            await asyncio.sleep(300)
+            await client.provision(attrs.evolve(SPEC, name="other"))
+            assert "late" not in cloud.machines
+            cloud.machines["late"] = cloud.machine("late", "web", status=InstanceStatus.DELETED, tags=(mark,))
+            with pytest.raises(ProviderUnavailableError, match="gives late again"):
+                await client.provision(SPEC, key="k")
+
+    @virtual
+    async def test_who_hears_late_that_a_machine_was_deleted_has_nothing_to_note(
+        self, world, disk, monkeypatch
+    ):
+        world.add("a")
+        first, second = (world.client(store=disk()) for _ in range(2))
+        made = await first.provision(SPEC, key="k")
+        look = journal_module.Journal.with_instance
+
+        async def overtaken(self, *about):
+            found = await look(self, *about)
+            if self is first._journal:
+                await second.delete_instance(f"a/{made.instance.id}")
+            return found
+
+        monkeypatch.setattr(journal_module.Journal, "with_instance", overtaken)
+        await first.delete_instance(f"a/{made.instance.id}")
+        assert (await only(first)).state is IntentState.DELETED
+        await first.aclose()
+        await second.aclose()
+
+    @virtual
     async def test_a_late_arrival_is_deleted_although_another_provider_was_taken_away(self, world, disk):
         for name in ("a", "b", "c"):
             world.add(name)

@@ -318,8 +318,7 @@ class Buyer:
         )
         if f"{member.config.type}/{made.id}" in hold.intent.discarded:
             raise ProviderUnavailableError(
-                f"the provider gives {made.id} again for this key, which failed to come up and was deleted; "
-                "use another key",
+                f"the provider gives {made.id} again for this key, which was deleted; use another key",
                 provider=member.name,
                 operation="create_instance",
                 outcome=Outcome.REFUSED,
@@ -349,11 +348,13 @@ class Buyer:
     async def _write_down(self, hold: Hold, member: Member, call: Call) -> None:
         """On the disk before the first byte goes out; what cannot be written is not sent.
 
-        Of two requests for one name the other may be carried out once the machine of the first is deleted.
+        Of two requests for one name the other may be carried out once the machine of the first is deleted; and a late
+        arrival of the first must not end the search for that of the second.
         """
         doubts = hold.intent.doubts
-        if hold.intent.state is IntentState.UNKNOWN and member.marking is Marking.NAME:
-            others = (doubt for doubt in doubts if doubt.provider != member.name)
+        others = tuple(doubt for doubt in doubts if doubt.provider != member.name)
+        named_again = hold.intent.state is IntentState.UNKNOWN and member.marking is Marking.NAME
+        if named_again or len(others) < len(doubts):
             doubts = (*others, self._settler.doubt(member))
         try:
             await hold.move(

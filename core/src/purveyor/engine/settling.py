@@ -154,13 +154,16 @@ class Settler:
 
         Only what a walk sees that began late enough counts, and only twice over.
         """
-        lasting = member.config.settings.timeout + member.late_commit_bound + member.visibility_grace
-        sure = hold.intent.quiet_after + lasting
-        left = max(0.0, sure - self._around.clock.monotonic())
+        left = self._left(hold.intent, member)
         found = await self._machines(hold.intent, member, deadline)
         if not found and left <= 0:
             found = await self._machines(hold.intent, member, deadline)
         return found, left
+
+    def _left(self, intent: Intent, member: Member) -> float:
+        """Seconds until everything that was sent has surely come into effect and into view."""
+        lasting = member.config.settings.timeout + member.late_commit_bound + member.visibility_grace
+        return max(0.0, intent.quiet_after + lasting - self._around.clock.monotonic())
 
     async def _machines(self, intent: Intent, member: Member, deadline: float) -> list[Instance]:
         """The intent's machines, except those that are known to be gone."""
@@ -226,7 +229,8 @@ class Settler:
         intent = hold.intent
         member, bare = self.provider_of(intent), intent.instance_id or ""
         if intent.state is not IntentState.DISCARDING:
-            intent = await hold.move(IntentState.DISCARDING)
+            # Else nobody would know after a loss of power that the machine is going.
+            intent = await hold.move(IntentState.DISCARDING, durable=True)
         await self._delete(member, bare, deadline)
         await self._wait_until_gone(member, bare, deadline)
         if any(doubt.provider == member.name for doubt in intent.doubts):
@@ -256,7 +260,8 @@ class Settler:
     async def machine_gone(self, hold: Hold, deadline: float) -> None:
         """The intent's machine was deleted or does not exist any more."""
         self.provider_of(hold.intent)
-        await hold.move(IntentState.DELETED)
+        if hold.intent.state.owns_machine:  # somebody else may have noted it meanwhile
+            await hold.move(IntentState.DELETED)
         await self.look_after(hold, deadline)
 
     async def instance_deleted(self, provider: str, bare: str, deadline: float) -> None:
@@ -301,11 +306,15 @@ class Settler:
     async def _recheck_at(self, hold: Hold, doubt: Doubt, deadline: float) -> None:
         """Look for late arrivals at one provider; whatever is not the intent's machine is deleted."""
         member = self._registry.get(doubt.provider)
+        if hold.intent.boot == self._around.boot and self._left(hold.intent, member):
+            return  # it is due by a time of day that was set meanwhile
         for walk in range(2):
-            found = await self._machines(hold.intent, member, deadline)
+            found = await self._walk(mark_of(hold.intent), member, deadline)
             extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
             for extra in extras:
                 _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
+                discarded = {*hold.intent.discarded, f"{member.config.type}/{extra.id}"}
+                await hold.move(discarded=tuple(sorted(discarded)), durable=True)
                 await self._delete(member, extra.id, deadline)
             if not extras and walk:
                 await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
