@@ -306,8 +306,8 @@ class Settler:
     async def _recheck_at(self, hold: Hold, doubt: Doubt, deadline: float) -> None:
         """Look for late arrivals at one provider; whatever is not the intent's machine is deleted."""
         member = self._registry.get(doubt.provider)
-        if hold.intent.boot == self._around.boot and self._left(hold.intent, member):
-            return  # it is due by a time of day that was set meanwhile
+        # The time of day, by which it is due, may have been set.
+        early = hold.intent.boot == self._around.boot and self._left(hold.intent, member) > 0
         for walk in range(2):
             found = await self._walk(mark_of(hold.intent), member, deadline)
             extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
@@ -316,7 +316,7 @@ class Settler:
                 discarded = {*hold.intent.discarded, f"{member.config.type}/{extra.id}"}
                 await hold.move(discarded=tuple(sorted(discarded)), durable=True)
                 await self._delete(member, extra.id, deadline)
-            if not extras and walk:
+            if not (extras or early) and walk:
                 await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))
 
     async def _finish(self, hold: Hold, deadline: float) -> None:

@@ -90,7 +90,7 @@ class Journal:
             db.execute("DELETE FROM note WHERE space = 'identity' AND key IN ('owner', 'host')")
             return self._identify(db)
 
-        self._identity = await self._store.transact(work)
+        self._identity = await self._store.transact(work, durable=True)
         return self._identity
 
     async def open(
@@ -276,8 +276,13 @@ class Journal:
         """Do something that must be finished although nobody may wait for it; ``aclose`` does."""
         task = asyncio.create_task(work)
         self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
+        task.add_done_callback(self._finished)
         return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._pending.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: who was cancelled meanwhile does not hear of it any more
 
     def let_go(self, intent: Intent) -> None:
         """This process does not work on the intent any more."""

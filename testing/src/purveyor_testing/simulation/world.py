@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from purveyor import MultiProviderClient
-from purveyor.model.errors import ConflictError, PurveyorError, StateUnavailableError
+from purveyor.model.errors import ConflictError, PurveyorError
 from purveyor.plugin import InstanceSpec, Marking, Page
 from purveyor_testing.simulation.cloud import Cloud
 from purveyor_testing.simulation.disk import Disk
@@ -142,9 +142,7 @@ class World:
     def _lost(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something ended in a task that nobody waits for."""
         error = context.get("exception")
-        # A write that fails once its caller was cancelled is told to nobody; what it was to say stays unsaid.
-        harmless = (CrashedError, ConflictError, StateUnavailableError)
-        if error is not None and not isinstance(error, harmless):
+        if error is not None and not isinstance(error, CrashedError):
             self.judge.fail(f"a task failed with {error!r}")
 
     # The story
