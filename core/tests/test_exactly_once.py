@@ -834,6 +834,24 @@ class TestJournals:
         assert world.bought == []
 
     @virtual
+    async def test_whoever_was_overtaken_does_not_tell_of_a_machine_that_the_other_may_not_keep(
+        self, world, disk, monkeypatch
+    ):
+        """A process that stands still for long loses its lock; another one settles its intent."""
+        world.add("a")
+        write = journal_module._write
+
+        def overtaken(db, intent, before):
+            if intent.state is IntentState.CONFIRMED and intent.instance_id == "a-0":
+                write(db, attrs.evolve(intent, instance_id="a-1"), before)
+            write(db, intent, before)
+
+        monkeypatch.setattr(journal_module, "_write", overtaken)
+        async with world.client(store=disk()) as client:
+            with pytest.raises(UncertainOutcomeError, match="the same request with the key k"):
+                await client.provision(SPEC, key="k")
+
+    @virtual
     async def test_a_discarded_machine_that_a_token_gives_again_is_not_told_as_made(self, world, disk):
         cloud, other = world.add("a", type="token"), world.add("b", type="token", enabled=False)
         cloud.born = {"status": InstanceStatus.ERROR}

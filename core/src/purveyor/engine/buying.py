@@ -376,8 +376,13 @@ class Buyer:
             raise
 
     async def _confirm(self, hold: Hold, search: Search, made: Instance) -> None:
+        """Note whose machine it is.
+
+        Raises:
+            UncertainOutcomeError: Another process has taken the intent over meanwhile, and may keep another machine.
+        """
         holder = hold.intent.holder if search.wait else ""
-        await self._note(
+        trouble = await self._note(
             hold,
             search,
             IntentState.CONFIRMED,
@@ -386,18 +391,26 @@ class Buyer:
             holder=holder,
             **self._journal.quiet(),
         )
+        if isinstance(trouble, ConflictError):
+            now = await self._journal.get(hold.intent.id)
+            if now.instance_id != made.id:
+                raise uncertain(hold.intent, trouble)
 
-    async def _note(self, hold: Hold, search: Search, state: IntentState, **changes: Any) -> None:
+    async def _note(
+        self, hold: Hold, search: Search, state: IntentState, **changes: Any
+    ) -> PurveyorError | None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
         await hold.written()
         if hold.intent.state is IntentState.PLANNED and state is not IntentState.REFUSED:
-            return  # what was to be sent was never written down, so it was not sent
+            return None  # what was to be sent was never written down, so it was not sent
         try:
             await hold.move(state, **changes)
         except (StateUnavailableError, ConflictError) as error:
             warning = f"intent {hold.intent.id} could not be written as {state.value}: {error.message}"
             search.warnings.append(warning)
             _log.warning(warning)
+            return error
+        return None
 
     # After it was made
 
