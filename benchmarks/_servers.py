@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import multiprocessing
 import random
@@ -13,6 +14,8 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+import attrs
 
 from purveyor_testing.proxy import Fate, FaultyProxy
 from purveyor_testing.sandbox import Sandbox
@@ -371,6 +374,12 @@ def playing(sandbox: Callable[[], Sandbox], lost: float = 0.0) -> Iterator[Mappi
     """
     with _process(_cloud, sandbox, lost) as ready:
         yield ready
+
+
+def unlimited(kind: str) -> None:
+    """Take away what the real cloud allows in a minute, which would be used up in a second."""
+    plugin: Any = importlib.import_module(f"purveyor_{kind}._plugin")
+    plugin.PLUGIN = attrs.evolve(plugin.PLUGIN, rates={})
 
 
 def account(kind: str, port: int, name: str = "bench") -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import importlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import Any
 
 import attrs
 import pydo
-from _servers import account, droplet_pages, linode_pages, serving
+from _servers import account, droplet_pages, linode_pages, serving, unlimited
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from libcloud.compute.providers import get_driver
 from libcloud.compute.types import Provider
@@ -101,9 +100,7 @@ class Ours:
     """One client with one account, and the loop that it lives on."""
 
     def __init__(self, kind: str, port: int) -> None:
-        plugin = importlib.import_module(f"purveyor_{kind}._plugin")
-        # What the real clouds allow in a minute would be used up in a second.
-        plugin.PLUGIN = attrs.evolve(plugin.PLUGIN, rates={})  # type: ignore[attr-defined]
+        unlimited(kind)
         self._runner = asyncio.Runner()
         config = {"state": "memory", "providers": [account(kind, port)]}
         self._client = MultiProviderClient.from_config(config)

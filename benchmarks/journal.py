@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _servers import playing
+from _servers import playing, unlimited
 
 from purveyor import InstanceSpec, MultiProviderClient
 from purveyor.engine.choosing import Wish
@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--in-flight", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cloud", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    unlimited("digitalocean")
     if options.cloud:
         cloud = dict(zip(("base_url", "token"), options.cloud, strict=True))
         asyncio.run(in_flight(cloud) if options.in_flight else some(cloud, options.some))

@@ -22,6 +22,7 @@ __all__ = ["EVERY_GROUP", "Limiter"]
 
 EVERY_GROUP = "*"
 """The group of a limit that all groups share."""
+_NOTHING_TOLD = LimiterState()
 _SHORTEST = 0.001
 """Seconds that are slept at least: rounding must not make a loop spin."""
 
@@ -30,7 +31,7 @@ class _Meter:
     """One limit: what answers told about it, and what was sent in its last stretch of time."""
 
     def __init__(self, rate: Rate | None) -> None:
-        self.told = LimiterState()
+        self.told = _NOTHING_TOLD
         self.under_way = 0
         self._rate = rate
         self._ended: deque[float] = deque()

@@ -29,11 +29,14 @@ class Shared(Generic[_T]):
     async def get(self, ask: Callable[[], Awaitable[_T]]) -> _T:
         """The answer to a question that was put after this call, by whomever."""
         put = self._put
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self._turn.acquire()
-        except TimeoutError:
-            return await ask()
+        if self._turn.locked():
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._turn.acquire()
+            except TimeoutError:
+                return await ask()
+        else:
+            await self._turn.acquire()  # at once
         try:
             if self._answered <= put:
                 self._put += 1
