@@ -1,6 +1,8 @@
 """The provider against the sandbox: what it says, and what truly happened there."""
 
 import asyncio
+import gc
+from contextlib import aclosing
 
 import pytest
 
@@ -13,6 +15,7 @@ from purveyor.plugin import (
     InstanceStatus,
     InsufficientResourcesError,
     InvalidActionError,
+    InvalidCredentialsError,
     ListRequest,
     Mark,
     Outcome,
@@ -25,7 +28,7 @@ from purveyor_testing.asking import act, effects, listed, marked, sent
 from purveyor_testing.context import MARK
 from purveyor_testing.context import plain_call as call
 
-from ._build import H100, KEY, NAME, SPEC, account, create
+from ._build import H100, KEY, NAME, SPEC, account, create, provider
 
 CATALOG = CatalogRequest()
 
@@ -139,6 +142,16 @@ async def test_stopping_early_leaves_nothing_behind(cloud, do):
     await pages.aclose()
     running = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
     assert not {name for name in running if "fetch" in name or name == "_all"}
+
+
+async def test_of_two_requests_that_fail_neither_error_is_left_unheard(cloud):
+    unheard = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    async with aclosing(await provider(cloud.base_url, "wrong")) as do:
+        with pytest.raises(InvalidCredentialsError):
+            await listed(do)
+    gc.collect()
+    assert unheard == []
 
 
 async def test_rows_that_move_between_pages_are_told_once(cloud, do):

@@ -67,9 +67,8 @@ async def _side_by_side(first: Walk[Droplet], second: Walk[Droplet]) -> Walk[Dro
         for fetched in await ahead:
             yield fetched
     finally:
-        if not ahead.done():
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+        ahead.cancel()
+        await asyncio.gather(ahead, return_exceptions=True)
 
 
 async def _all(walk: Walk[Droplet]) -> list[Fetched[Row[Droplet]]]:
