@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from purveyor_testing.simulation.process import Host, Process
     from purveyor_testing.simulation.world import World
 
-__all__ = ["Judge", "Slot"]
+__all__ = ["OPEN", "Judge", "Slot"]
 
 _HAS = {"confirmed", "adopted", "discarding"}
-_OPEN = {"sent", "unknown", "discarding", "tombstoned"}
+OPEN = frozenset({"sent", "unknown", "discarding", "tombstoned"})
+"""States that must not last, once nothing goes wrong any more."""
 
 
 @attrs.frozen
@@ -186,7 +187,7 @@ class Judge:
                 elif machine.id in known:
                     self.fail(f"{machine.id} is in the journal of {host.name}, and is somebody else's")
         for intent, row in rows.items():
-            if row.state in _OPEN:
+            if row.state in OPEN:
                 self.fail(f"intent {intent} of {row.key} is still {row.state}")
         for intent, slot in self._slots.items():
             if slot.owner == owner:
