@@ -619,6 +619,23 @@ class TestReconciling:
         assert cloud.machines.keys() == {"a-0", "new", "other"}
 
     @virtual
+    async def test_the_machine_of_an_intent_in_doubt_is_not_deleted_under_its_key(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(attrs.evolve(SPEC, name="first"))
+            cloud.fail("create_instance", LOST_AFTER)
+            cloud.always["find_by_mark"] = NOT_SENT
+            with pytest.raises(UncertainOutcomeError):
+                await client.provision(SPEC, key="k", deadline=5)
+            long_ago = client._around.clock.now() - timedelta(hours=2)
+            cloud.machines["a-1"] = attrs.evolve(cloud.machines["a-1"], created_at=long_ago)
+            result = await client.reconcile(delete_orphans=["a/a-1"])
+            (found,) = [one for one in result.findings if one.id == "a-1"]
+            assert f"intents resolve {found.intent}" in found.action
+            cloud.always.clear()
+            assert (await client.provision(SPEC, key="k")).instance.id == "a-1"
+
+    @virtual
     async def test_a_machine_that_is_bought_during_the_look_is_no_orphan(self, world, disk):
         cloud = world.add("a")
         cloud.hold(3)  # more than a page

@@ -148,6 +148,13 @@ class Reconciler:
                 kind = self._registry.get(finding.provider).config.type
                 if finding.instance is not None and is_intents(finding.instance, kind, hold.intent):
                     return ""
+                if hold.intent.state.doubtful:
+                    raise ConflictError(
+                        f"intent {finding.intent} is still in doubt, and its key would make another machine; "
+                        f"'purveyor intents resolve {finding.intent}' keeps this one, with --tombstone it is given up",
+                        provider=finding.provider,
+                        details={"intent": finding.intent},
+                    )
             await self._machines.delete(_where(finding), force=False, deadline=deadline)
         return "deleted"
 
