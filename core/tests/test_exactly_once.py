@@ -855,18 +855,25 @@ class TestJournals:
         self, world, disk, monkeypatch
     ):
         """A process that stands still for long loses its lock; another one settles its intent."""
-        world.add("a")
+        _, other = world.add("a"), world.add("b")
         write = journal_module._write
 
         def overtaken(db, intent, before):
-            if intent.state is IntentState.CONFIRMED and intent.instance_id == "a-0":
-                write(db, attrs.evolve(intent, instance_id="a-1"), before)
+            if intent.state is IntentState.CONFIRMED and intent.instance_id in {"a-0", "a-1"}:
+                write(db, attrs.evolve(intent, instance_id="another"), before)
             write(db, intent, before)
 
+        def unreadable(db, intent_id):
+            raise sqlite3.OperationalError("disk I/O error")
+
         monkeypatch.setattr(journal_module, "_write", overtaken)
-        async with world.client(store=disk()) as client:
+        async with world.client(store=disk(), selection_policy="priority") as client:
             with pytest.raises(UncertainOutcomeError, match="the same request with the key k"):
                 await client.provision(SPEC, key="k")
+            monkeypatch.setattr(journal_module, "_read", unreadable)
+            with pytest.raises(UncertainOutcomeError, match="the same request with the key l"):
+                await client.provision(SPEC, key="l")
+        assert other.count("create_instance") == 0
 
     @virtual
     async def test_a_discarded_machine_that_a_token_gives_again_is_not_told_as_made(self, world, disk):

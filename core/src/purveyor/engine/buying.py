@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -391,10 +392,14 @@ class Buyer:
             holder=holder,
             **self._journal.quiet(),
         )
-        if isinstance(trouble, ConflictError):
-            now = await self._journal.get(hold.intent.id)
-            if now.instance_id != made.id:
-                raise uncertain(hold.intent, trouble)
+        if isinstance(trouble, ConflictError) and not await self._is_known(hold.intent, made):
+            raise uncertain(hold.intent, trouble)
+
+    async def _is_known(self, intent: Intent, made: Instance) -> bool:
+        """Whether the journal says that a machine is the intent's; what cannot be read says nothing."""
+        with contextlib.suppress(PurveyorError):
+            return (await self._journal.get(intent.id)).instance_id == made.id
+        return False
 
     async def _note(
         self, hold: Hold, search: Search, state: IntentState, **changes: Any
