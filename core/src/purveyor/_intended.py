@@ -87,7 +87,7 @@ class Intended(Viewed):
 
         Args:
             apply: Adopt machines of ours that turned up, delete those that were given up, note those that vanished.
-            delete_orphans: ``provider/id`` of found machines to delete; only ever our own.
+            delete_orphans: ``provider/id`` of found machines to delete; only ever our own, whose intents are in no doubt.
             min_age: Younger ones are not deleted.
             owner: Look for this owner's machines instead, such as those of a journal from before a claim.
             adopt: Take that owner's machines over.

@@ -163,8 +163,7 @@ class Reconciler:
         instance, now = finding.instance, self._around.clock.now()
         assert instance is not None  # noqa: S101 - such findings have one
         known = await self._journal.with_instance(instance.provider, instance.id)
-        owner = (await self._journal.identity()).owner
-        if any(intent.state.owns_machine and intent.owner == owner for intent in known):
+        if any(intent.state.owns_machine for intent in known):
             return "adopted before"
         config = self._registry.get(instance.provider).config
         await self._journal.record(
@@ -172,7 +171,7 @@ class Reconciler:
                 id=intent_id,
                 key=f"adopted-{finding.intent}",
                 position=0,
-                owner=owner,
+                owner=(await self._journal.identity()).owner,
                 state=IntentState.ADOPTED,
                 name=instance.name,
                 digest={},

@@ -313,8 +313,9 @@ class Settler:
             extras = [one for one in found if not is_intents(one, member.config.type, hold.intent)]
             for extra in extras:
                 _log.warning("%s: deleting %s, a second machine of %s", member.name, extra.id, extra.name)
-                discarded = {*hold.intent.discarded, f"{member.config.type}/{extra.id}"}
-                await hold.move(discarded=tuple(sorted(discarded)), durable=True)
+                name = f"{member.config.type}/{extra.id}"
+                if name not in hold.intent.discarded:
+                    await hold.move(discarded=(*hold.intent.discarded, name), durable=True)
                 await self._delete(member, extra.id, deadline)
             if not (extras or early) and walk:
                 await hold.move(doubts=tuple(one for one in hold.intent.doubts if one != doubt))

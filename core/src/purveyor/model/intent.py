@@ -95,7 +95,7 @@ class Intent:
         type: That provider's type.
         base_url: The address that was configured for it; None for the vendor's own.
         instance_id: The machine's id there, once there is one.
-        discarded: ``provider/id`` of machines that came up broken and were deleted.
+        discarded: ``type/id`` of machines that were deleted: they came up broken, or were one too many.
         doubts: Where a late arrival is still to be looked for.
         marked: Whether the provider may keep the mark as an object of its own, which is to be removed in the end.
         error: What went wrong last.
