@@ -72,6 +72,26 @@ class TestKeys:
         assert len(cloud.machines) == 2
 
     @virtual
+    async def test_without_a_key_it_is_written_down_when_it_is_sent_and_when_it_is_made(
+        self, world, tmp_path
+    ):
+        class Counting(Store):
+            writes = 0
+
+            async def transact(self, work, *, durable=False, reading=False):
+                self.writes += not reading
+                return await super().transact(work, durable=durable, reading=reading)
+
+        world.add("a")
+        async with world.client(store=Counting(tmp_path, InlineExecutor())) as client:
+            await client.provision(SPEC)
+            counting, before = client._store, client._store.writes
+            made = await client.provision(attrs.evolve(SPEC, name="two"))
+            assert counting.writes == before + 2
+            intent = (await client.list_intents())[-1]
+            assert (intent.key, intent.state) == (made.key, IntentState.CONFIRMED)
+
+    @virtual
     async def test_the_same_key_for_another_request_names_what_differs(self, world):
         world.add("a")
         async with world.client() as client:

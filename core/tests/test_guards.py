@@ -169,12 +169,25 @@ class TestBreaker:
             down.always["get_balance"] = Fault(kind="lost_before", seconds=10)
             asked = len(down.asked)
             views = await asyncio.gather(
-                *(client.get_balances(deadline=5).collect() for client in (one, two) * 10)
+                *(client.get_balances(deadline=8).collect() for client in (one, two) * 10)
             )
             assert len(down.asked) == asked + 1
             refusals = [view.failures["a"] for view in views if "half open" in str(view.failures["a"])]
             assert len(refusals) == 19
             assert {error.outcome for error in refusals} == {Outcome.NOT_SENT}
+
+    @virtual
+    async def test_who_comes_while_a_probe_is_under_way_waits_a_moment_for_what_it_finds(
+        self, world, down, tmp_path
+    ):
+        async with world.client(store=share(tmp_path)) as one, world.client(store=share(tmp_path)) as two:
+            await fail(one)
+            await asyncio.sleep(75)
+            down.always.clear()
+            down.fail("get_balance", Fault(seconds=2))
+            views = await asyncio.gather(*(client.get_balances().collect() for client in (one, two) * 5))
+            assert all(view.complete for view in views)
+            assert (await guards(two)).breaker.phase is BreakerPhase.CLOSED
 
     @virtual
     async def test_a_probe_that_is_cancelled_leaves_the_way_to_the_next(self, world, down):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import math
 import os
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -54,15 +56,14 @@ DISCOVERY_SECONDS = 300.0
 HEALTH_SECONDS = 60.0
 """Between two health checks of every provider while a client is open."""
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_BYTES = 10  # of which base 32 makes the 16 letters and digits of an id
 
 
 def _surroundings() -> Surroundings:
-    chance = random.SystemRandom()
     return Surroundings(
         clock=LoopClock(),
-        random=chance,
-        ids=lambda: "".join(chance.choices(_ALPHABET, k=16)),
+        random=random.SystemRandom(),
+        ids=lambda: base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode().lower(),
         host=this_host(),
         boot=this_boot(),
     )

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -66,6 +66,18 @@ class CatalogueCache:
         # Asking the state and reading what it says cost more than most choices do.
         self._parsed: dict[str, tuple[float, Page[Any]]] = {}
 
+    def at_hand(self, member: Member, kinds: Sequence[CatalogKind]) -> list[Page[Any]] | None:
+        """A provider's catalogues of these kinds, if all of them are in memory and young enough."""
+        found = []
+        for kind in kinds:
+            page = self._at_hand(_key(member, kind), kind)
+            if page is None:
+                return None
+            found.append(page)
+        for kind in kinds:
+            self._tell(member, kind, hit=True)
+        return found
+
     async def get(self, member: Member, kind: CatalogKind, *, deadline: float) -> Page[Any]:
         """A provider's catalogue: remembered if young enough, fetched otherwise.
 
@@ -73,10 +85,8 @@ class CatalogueCache:
             PurveyorError: It had to be fetched and could not.
         """
         key = _key(member, kind)
-        remembered = await self._recall(key, kind)
-        if self._observers:
-            hit = remembered is not None
-            self._observers.tell(CatalogueLooked(provider=member.name, kind=kind, hit=hit))
+        remembered = self._at_hand(key, kind) or await self._recall(key, kind)
+        self._tell(member, kind, hit=remembered is not None)
         if remembered is not None:
             return remembered
         flight = self._flights.get(key)
@@ -145,17 +155,24 @@ class CatalogueCache:
         if not flight.cancelled():
             flight.exception()  # seen, even if every caller has gone
 
-    async def _recall(self, key: str, kind: CatalogKind) -> Page[Any] | None:
-        now = self._clock.now().timestamp()
+    def _tell(self, member: Member, kind: CatalogKind, *, hit: bool) -> None:
+        if self._observers:
+            self._observers.tell(CatalogueLooked(provider=member.name, kind=kind, hit=hit))
+
+    def _at_hand(self, key: str, kind: CatalogKind) -> Page[Any] | None:
         at, page = self._parsed.get(key, (0.0, None))
-        if page is not None and 0 <= now - at < TTL[kind]:
-            return page
+        return page if self._is_young(at, kind) else None
+
+    def _is_young(self, at: float, kind: CatalogKind) -> bool:
+        return 0 <= self._clock.now().timestamp() - at < TTL[kind]
+
+    async def _recall(self, key: str, kind: CatalogKind) -> Page[Any] | None:
         try:
             row = await self._store.get(_SPACE, key)
         except StateUnavailableError as error:
             _log.debug("catalogues are not remembered: %s", error)
             return None
-        if row is None or not 0 <= now - row.at < TTL[kind]:
+        if row is None or not self._is_young(row.at, kind):
             return None
         try:
             page = Page(tuple(_converter().structure(one, _ROWS[kind]) for one in json.loads(row.value)))

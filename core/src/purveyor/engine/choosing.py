@@ -13,6 +13,7 @@ from purveyor.engine.catalogue import CatalogueCache
 from purveyor.engine.gate import Gate
 from purveyor.engine.registry import Member, Registry, Surroundings
 from purveyor.engine.sifting import Sifted, sift
+from purveyor.engine.together import together
 from purveyor.model.catalog import CatalogKind
 from purveyor.model.errors import PurveyorError, ValidationError
 from purveyor.model.instance import InstanceSpec
@@ -149,7 +150,7 @@ class Chooser:
         else:  # of those that were discovered, only who sells machines is worth a word
             members = [one for one in self._registry if not one.config.parent or "compute" in one.facets]
         self._registry.enabled(None if wish.provider is None else [wish.provider])
-        verdicts = await asyncio.gather(*(self._judge(member, wish, deadline) for member in members))
+        verdicts = await together([self._judge(member, wish, deadline) for member in members])
         known = {member.name: member for member in members}
         fits = steady(verdict for verdict in verdicts if isinstance(verdict, Candidate))
         patience = deadline - self._around.clock.monotonic()
@@ -235,7 +236,7 @@ class Chooser:
 
     async def _catalogue(self, member: Member, deadline: float) -> Catalogue:
         kinds = (CatalogKind.PLANS, CatalogKind.IMAGES, CatalogKind.REGIONS)
-        plans, images, regions = await asyncio.gather(
+        plans, images, regions = self._cache.at_hand(member, kinds) or await asyncio.gather(
             *(self._cache.get(member, kind, deadline=deadline) for kind in kinds)
         )
         return Catalogue(

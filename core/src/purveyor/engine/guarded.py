@@ -35,6 +35,8 @@ _OF_PROBES = {
 
 _PROBE_SECONDS = 1.0
 """After which it is worth asking again what a probe under way has found out."""
+_PATIENCE_SECONDS = 5.0
+"""How long a call waits for what another one's probe finds out; a provider that works has answered by then."""
 
 
 class Guarded:
@@ -124,24 +126,31 @@ class Guarded:
     # For the calls.
 
     async def _admit(self, operation: str, deadline: float) -> bool:
-        """Whether this call is the breaker's probe.
+        """Whether this call is the breaker's probe; while another one is, it waits a little for what that finds out.
 
         Raises:
             ProviderUnavailableError: The breaker lets no call through.
         """
         await self.hear()
-        breaker = self.book.state(self._key).breaker
-        now = self._clock.monotonic()
-        if breaker.phase(now) is BreakerPhase.HALF_OPEN:
-            won, breaker = await self._claim(now, deadline - now)
-            if won:
-                return True
-        if breaker.phase(now) is BreakerPhase.CLOSED:
-            return False
+        patient_until = min(deadline, self._clock.monotonic() + _PATIENCE_SECONDS)
+        while True:
+            now, breaker = self._clock.monotonic(), self.book.state(self._key).breaker
+            if breaker.phase(now) is BreakerPhase.HALF_OPEN:
+                won, breaker = await self._claim(now, deadline - now)
+                if won:
+                    return True
+            if breaker.phase(now) is BreakerPhase.CLOSED:
+                return False
+            if breaker.phase(now) is BreakerPhase.OPEN or now + _PROBE_SECONDS > patient_until:
+                raise self._shut(breaker, operation, now)
+            await self._clock.sleep(_PROBE_SECONDS)
+            await self.hear()
+
+    def _shut(self, breaker: Breaker, operation: str, now: float) -> ProviderUnavailableError:
         self.health = attrs.evolve(self.health, health=Health.OFFLINE)
         wait = breaker.open_until - now
         moment = later(self._clock, wait)
-        raise ProviderUnavailableError(
+        return ProviderUnavailableError(
             f"the circuit breaker is open after {OPENS_AFTER} failed calls in a row; nothing is sent until "
             f"{moment:%H:%M:%S} UTC"
             if wait > 0

@@ -10,6 +10,7 @@ from purveyor.engine.choosing import Chooser, Wish
 from purveyor.engine.machines import Machines
 from purveyor.engine.registry import Registry, Surroundings
 from purveyor.engine.settling import Settler
+from purveyor.engine.together import together
 from purveyor.engine.turns import Turns
 from purveyor.model.errors import PurveyorError, UncertainOutcomeError
 from purveyor.model.instance import Instance
@@ -66,11 +67,16 @@ class Provisioner:
             StateUnavailableError: It cannot be written down what is bought, so nothing is.
             PurveyorError: Nothing was made: the first refusal that no other provider would do better at.
         """
-        if key is None:
-            key = self._around.ids()
+        is_minted = key is None
+        key = self._around.ids() if key is None else key
         check_key(key)
         wanted = digest(wish.spec, len(names), (await self._journal.identity()).secret)
-        opened = await self._journal.open(key, dict(enumerate(names)), wanted, admit)
+        places = dict(enumerate(names))
+        opened: Sequence[Intent | Hold]
+        if is_minted and admit is None:
+            opened = await self._journal.plan(key, places, wanted)
+        else:
+            opened = await self._journal.open(key, places, wanted, admit)
         fresh = sum(isinstance(one, Hold) for one in opened)
         turns = Turns(self._chooser, wish, fresh, self._around.clock, deadline)
 
@@ -84,31 +90,27 @@ class Provisioner:
             return Search(wish.spec, name, opened, reopen, turns, wait, deadline)
 
         searches = [search(one, position) for position, one in enumerate(opened)]
-        # Whatever goes wrong with one, the others are waited for: none goes on buying unseen.
         try:
-            results = await asyncio.gather(
-                *(self._buyer.buy(search) for search in searches), return_exceptions=True
-            )
+            found = await together([self._bought(search) for search in searches])
         except asyncio.CancelledError:
             for hold in (one for one in opened if isinstance(one, Hold)):
                 hold.release()  # whoever was cancelled before its first step has never entered it
             raise
-        found = [_result(name, result) for name, result in zip(names, results, strict=True)]
         return _sum_up(key, found, searches, turns)
 
-
-def _result(name: str, result: Instance | BaseException) -> Instance | PurveyorError:
-    """What a search came to; one that broke for a reason that nobody thought of is an error like any other."""
-    if isinstance(result, Instance):
-        return result
-    if not isinstance(result, Exception):
-        raise result
-    error = result
-    if not isinstance(error, PurveyorError):
-        error = PurveyorError(f"the request failed with {type(result).__name__}", operation="create_instance")
-        error.__cause__ = result
-    error.details.setdefault("name", name)
-    return error
+    async def _bought(self, search: Search) -> Instance | PurveyorError:
+        """What a search comes to: whatever goes wrong with one, the others are waited for, and none goes on buying unseen."""
+        try:
+            return await self._buyer.buy(search)
+        except PurveyorError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 - a reason that nobody thought of is an error like any other
+            error = PurveyorError(
+                f"the request failed with {type(exc).__name__}", operation="create_instance"
+            )
+            error.__cause__ = exc
+        error.details.setdefault("name", search.name)
+        return error
 
 
 def _sum_up(

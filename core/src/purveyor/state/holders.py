@@ -32,7 +32,7 @@ class Holders:
         Raises:
             OSError: The folder cannot be written.
         """
-        if self._folder is None or self._has_entered:
+        if self._folder is None or self.has_entered:
             return
         self._forget()
         self._process = os.getpid()
@@ -62,14 +62,15 @@ class Holders:
 
     def leave(self) -> None:
         """Give the lock back; may be called twice."""
-        if self._folder is not None and self._has_entered:
+        if self._folder is not None and self.has_entered:
             with contextlib.suppress(OSError):
                 (self._folder / self.name).unlink()
         self._forget()
 
     @property
-    def _has_entered(self) -> bool:
-        return self._file is not None and self._process == os.getpid()
+    def has_entered(self) -> bool:
+        """Whether the lock is taken, or there is nobody else to see it."""
+        return self._folder is None or (self._file is not None and self._process == os.getpid())
 
     def _forget(self) -> None:
         """Close the file, whose lock lasts as long as another process has it open."""

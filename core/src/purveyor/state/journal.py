@@ -126,6 +126,15 @@ class Journal:
         self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
         return opened
 
+    async def plan(self, key: str, names: Mapping[int, str], digest: Mapping[str, str]) -> list[Hold]:
+        """New intents, already held, of a key that nobody else can know: each is written down once something is sent."""
+        owner = (await self.identity()).owner
+        if not self._holders.has_entered:
+            await self._store.transact(lambda _: self._holders.enter())
+        holds = [Hold(self, self._planned(owner, key, *one, digest)) for one in names.items()]
+        self._active.update(hold.intent.id for hold in holds)
+        return holds
+
     def _all(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
         return [_load(body) for (body,) in db.execute(f"{_ALL} WHERE owner = ?", (owner,))]
 
@@ -147,8 +156,13 @@ class Journal:
             intent = _load(row[0])
             check_same(intent, digest)
             return intent
+        intent = attrs.evolve(self._planned(owner, key, position, name, digest), version=0)
+        _insert(db, intent)
+        return Hold(self, intent)
+
+    def _planned(self, owner: str, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent:
         now = self._origin.clock.now()
-        intent = Intent(
+        return Intent(
             id=self._origin.ids(),
             key=key,
             position=position,
@@ -157,11 +171,10 @@ class Journal:
             name=name,
             digest=digest,
             holder=self._holders.name,
+            version=_UNWRITTEN,
             created_at=now,
             updated_at=now,
         )
-        _insert(db, intent)
-        return Hold(self, intent)
 
     async def take(self, intent: Intent) -> Hold | None:
         """The right to work on an intent, if nobody alive has it.
@@ -393,6 +406,10 @@ class Hold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.intent.holder and not self._writing.locked():
+            self._left = True  # the last change has left it already
+            self._journal.let_go(self.intent)
+            return
         released = self.release()
         if not isinstance(error, asyncio.CancelledError):
             await released
@@ -402,6 +419,8 @@ def _insert(db: sqlite3.Connection, intent: Intent) -> None:
     db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
 
 
+_UNWRITTEN = -1
+"""Version of an intent that is not in the journal yet."""
 _ALL = "SELECT body FROM intent"
 _BY_DUE = f"{_ALL} WHERE due <= ?"
 _BY_INSTANCE = f"{_ALL} WHERE provider = ? AND instance_id = ?"
@@ -428,6 +447,9 @@ def _row(intent: Intent) -> tuple[Any, ...]:
 
 
 def _write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
+    if before == _UNWRITTEN:
+        _insert(db, intent)
+        return
     row = dict(zip(_COLUMNS, _row(intent), strict=True))
     done = db.execute(
         "UPDATE intent SET state = :state, provider = :provider, instance_id = :instance_id, version = :version, "

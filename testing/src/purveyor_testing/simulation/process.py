@@ -83,6 +83,11 @@ class Locks:
         self.name = name
         self._process = process
 
+    @property
+    def has_entered(self) -> bool:
+        """Whether the lock is taken."""
+        return self.name in self._process.host.locks
+
     def enter(self) -> None:
         """Take the lock."""
         self._process.point("")

@@ -33,9 +33,13 @@ _LONG = 4 * 3600.0
 
 @attrs.define
 class Wanted:
-    """A request that callers make again and again until they have what they want."""
+    """A request that callers make again and again until they have what they want.
 
-    key: str
+    Attributes:
+        key: Under which they do; None for a request that nobody can make again.
+    """
+
+    key: str | None
     name: str
     count: int
 
@@ -214,6 +218,8 @@ class World:
         async with client:
             await self._own(process, client)
             deadline = chance.choice((3.0, 15.0, 40.0, 120.0))
+            if not self.small and chance.random() < 0.1:  # nobody can ask for the same again
+                wanted = attrs.evolve(wanted, key=None, name=f"{wanted.name}-once")
             work = asyncio.ensure_future(
                 self.provision(process, client, wanted, deadline, wait=chance.random() < 0.3)
             )
