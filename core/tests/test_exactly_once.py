@@ -700,6 +700,20 @@ class TestReconciling:
             assert (await only(client)).state is IntentState.DELETED
 
     @virtual
+    @pytest.mark.parametrize("boot", ["first", "second", ""])
+    async def test_a_clock_that_is_set_forward_makes_no_new_machine_vanish(self, world, disk, boot):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client:
+            await client.provision(SPEC, key="k")
+        unlisted = dict(cloud.machines)
+        cloud.machines.clear()
+        async with world.client(store=disk(), boot=boot) as client:
+            client._around.clock.skew = timedelta(minutes=5)
+            assert (await client.reconcile(apply=True)).findings == ()
+            cloud.machines.update(unlisted)
+            assert (await client.provision(SPEC, key="k")).instance.id == "a-0"
+
+    @virtual
     async def test_a_provider_that_does_not_answer_makes_nothing_vanish(self, world):
         cloud = world.add("a")
         async with world.client() as client:

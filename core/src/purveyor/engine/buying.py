@@ -135,8 +135,7 @@ class Buyer:
             self._settler.provider_of(intent)
             return await self._machines.find(where, deadline=search.deadline)
         except InstanceNotFoundError as error:
-            age = (self._around.clock.now() - intent.updated_at).total_seconds()
-            if age >= self._registry.get(intent.provider or "").visibility_grace:
+            if self._settler.age(intent) >= self._registry.get(intent.provider or "").visibility_grace:
                 raise gone from error
             trouble: PurveyorError = error
         except PurveyorError as error:

@@ -88,7 +88,7 @@ class Reconciler:
             graces={member.name: member.visibility_grace for member in members},
             owner=order.owner or owner,
             ours=order.owner in {None, owner},
-            now=self._around.clock.now(),
+            age=self._settler.age,
         )
         # What was bought while we looked is no orphan.
         findings = [finding for finding in findings if finding.intent not in fresh]
@@ -222,9 +222,9 @@ class Reconciler:
     async def _note_gone(self, hold: Hold, deadline: float) -> str:
         """Ask for the machine once more: a row may have slipped to another page while the pages were walked through."""
         intent = hold.intent
-        if not intent.state.owns_machine:
+        member = self._settler.provider_of(intent)
+        if not intent.state.owns_machine or self._settler.age(intent) < member.visibility_grace:
             return ""
-        self._settler.provider_of(intent)
         try:
             await self._machines.find(f"{intent.provider}/{intent.instance_id}", deadline=deadline)
         except InstanceNotFoundError:

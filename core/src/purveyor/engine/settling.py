@@ -21,7 +21,7 @@ from purveyor.model.errors import (
 )
 from purveyor.model.instance import Instance
 from purveyor.model.intent import Doubt, Intent, IntentState
-from purveyor.policy.intents import adopted, is_intents, quiet_from
+from purveyor.policy.intents import adopted, age, is_intents, quiet_from
 from purveyor.policy.retry import RetryPolicy
 from purveyor.spi.call import Call, Effect, Mark
 from purveyor.spi.facets import InstanceRequest, MarkRequest
@@ -94,6 +94,11 @@ class Settler:
                 details={"requested_provider": member.name, "intent": intent.id},
             )
         return member
+
+    def age(self, intent: Intent) -> float:
+        """Seconds since an intent that nothing is being sent for came to what it is, at least."""
+        clock = self._around.clock
+        return age(intent, self._around.boot, clock.monotonic(), clock.now())
 
     # Settling
 

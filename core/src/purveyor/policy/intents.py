@@ -19,6 +19,7 @@ from purveyor.spi.call import Mark
 __all__ = [
     "STEPS",
     "adopted",
+    "age",
     "check_key",
     "check_same",
     "digest",
@@ -118,6 +119,23 @@ def quiet_from(intent: Intent, boot: str, now: float) -> float:
     may have been set since. So the wait begins anew.
     """
     return min(intent.quiet_after, now) if boot and intent.boot == boot else now
+
+
+def age(intent: Intent, boot: str, now: float, today: datetime) -> float:
+    """Seconds since the intent came to what it is, at least.
+
+    The time of day may have been set since. Where it is all there is to go by, it is believed for no longer than the
+    machine has run.
+
+    Args:
+        intent: One that nothing is being sent for.
+        boot: This run of the machine.
+        now: Its monotonic seconds.
+        today: The time of day.
+    """
+    if boot and intent.boot == boot:
+        return now - intent.quiet_after
+    return min(now, (today - intent.updated_at).total_seconds())
 
 
 def is_intents(instance: Instance, kind: str | None, intent: Intent) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
 
 from purveyor.model.instance import Instance
 from purveyor.model.intent import Finding, FindingKind, Intent, IntentState
@@ -22,7 +21,7 @@ def compare(
     graces: Mapping[str, float],
     owner: str,
     ours: bool,
-    now: datetime,
+    age: Callable[[Intent], float],
 ) -> list[Finding]:
     """The differences, machines first.
 
@@ -33,7 +32,7 @@ def compare(
         graces: Provider that was seen whole to the seconds until a new machine shows there.
         owner: Whose marks are looked for.
         ours: Whether the journal is that owner's.
-        now: The time of day.
+        age: Seconds since an intent came to what it is.
     """
     findings, seen = [], set()
     for machine in machines:
@@ -56,7 +55,7 @@ def compare(
             finding
             for intent in own
             if intent.id not in marked
-            for finding in _missing(intent, seen, graces, now)
+            for finding in _missing(intent, seen, visible=age(intent) >= graces[intent.provider or ""])
         ]
     return findings
 
@@ -81,9 +80,7 @@ def _machine(machine: Instance, kind: str, intent: Intent | None) -> tuple[Findi
     return FindingKind.LATE, f"its intent is {intent.state.value}"
 
 
-def _missing(
-    intent: Intent, seen: set[tuple[str, str]], graces: Mapping[str, float], now: datetime
-) -> Iterable[Finding]:
+def _missing(intent: Intent, seen: set[tuple[str, str]], *, visible: bool) -> Iterable[Finding]:
     """What is odd about an intent without a machine."""
     provider = intent.provider or ""
     if intent.state.doubtful:
@@ -93,7 +90,6 @@ def _missing(
             intent=intent.id,
             note=f"the answer to the creation of {intent.name} is lost, and no such machine is there so far",
         )
-    visible = now - intent.updated_at >= timedelta(seconds=graces[provider])
     if intent.state.owns_machine and visible and (intent.type or "", intent.instance_id or "") not in seen:
         yield Finding(
             kind=FindingKind.VANISHED,
