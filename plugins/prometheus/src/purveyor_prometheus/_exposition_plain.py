@@ -1,7 +1,7 @@
 """Reads a whole document at once, as long as every line is as plain as exporters write them.
 
 What takes time here is what is done for each line, so this works on columns. One expression cuts the document into cells,
-of which every eighth belongs to the same column: what a family says of itself, names, labels and values of samples. A
+of which every seventh belongs to the same column: what a family says of itself, names, labels and values of samples. A
 document that only differs in its numbers from one that was read before is cut into lines instead, which takes less. Anything
 that is not plain, good or bad, is left to the reader that goes line by line and knows the whole grammar.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import compress, filterfalse, repeat
 from operator import itemgetter, ne
 from typing import Any
@@ -41,27 +41,32 @@ _WORTH_IT = 8  # below this many samples there is nothing to gain
 _NO_LABELS = Labels()
 _new: Callable[..., Any] = tuple.__new__
 
-# A match is a sample, and the notes right before it; each begins with a line feed, which is found fast.
+# A match is a sample, and the notes right before it; each begins with a line feed, which is found fast. What comes first of
+# HELP and TYPE does so in all of a document, or else stands between the matches.
 _NAME = f"({METRIC_NAME.pattern}+)"
 _BLANKS = {Dialect.TEXT: "[ \\t]*+", Dialect.OPENMETRICS: ""}
 _SAMPLE = {
-    dialect: re.compile(
-        rf"\n(?:# (?:(TYPE)|HELP) {_NAME} {blanks}(.*+)\n(?:# (?(1)HELP|TYPE) \2 {blanks}(.*+)\n)?+)?+"
-        rf"{_NAME}(?: |(\{{.*\}}) )(.*+)",
+    (dialect, first): re.compile(
+        rf"\n(?:# {first} {_NAME} {blanks}(.*+)\n(?:# {second} \1 {blanks}(.*+)\n)?+)?+{_NAME}(?: |(\{{.*\}}) )(.*+)",
         re.ASCII,
     )
     for dialect, blanks in _BLANKS.items()
+    for first, second in (("HELP", "TYPE"), ("TYPE", "HELP"))
 }
 _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
-_BETWEEN, _TYPE_FIRST, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(8)
+_BETWEEN, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(7)
+
+_KINDS = {dialect: {None: MetricType.UNKNOWN, **known} for dialect, known in TYPES.items()}
 
 _Cells = Sequence[Any]
 """Texts, and None for what is not there."""
 _Written = tuple[str | None, ...]
-_Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[str]]
+_Told = tuple[str, _Cells, _Cells, _Cells]
+"""What stands between samples and what is told right before them; of whom that is, for each sample; HELP; TYPE."""
+_Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[slice]]
 
 
 class _NotPlainError(Exception):
@@ -92,18 +97,16 @@ class _Shape:
     """What is the same for all machines that run the same exporter and differ in labels; shared, which saves most of it.
 
     Attributes:
-        told: What stands before each sample, as it is written.
+        told: What stands before the samples, as it is written.
         names: Of each sample.
-        families: Their names, types, helps and units.
-        cuts: Where the samples of each family begin and end.
+        families: Their names, types and helps, and where the samples of each begin and end.
         layouts: By the labels of each sample, as they are written.
         lines: Known when one of its layouts came again.
     """
 
-    told: Sequence[_Cells]
+    told: _Told
     names: tuple[str, ...]
     families: _Columns
-    cuts: Sequence[slice]
     layouts: WeakValueDictionary[_Written, _Layout] = attrs.field(factory=WeakValueDictionary)
     lines: _Lines | None = None
 
@@ -179,17 +182,20 @@ class PlainReader:
     def _by_cells(self, text: str, before: _Layout | None) -> tuple[_Layout, Sequence[str]]:
         if "\r" in text:
             raise _NotPlainError
-        cells: list[Any] = _SAMPLE[self._dialect].split(self._without_end(f"\n{text}"))
-        if not _WORTH_IT <= len(cells) // 8 <= self._limits.samples:
+        whole = self._without_end(f"\n{text}")
+        helps, types = whole.find("\n# HELP "), whole.find("\n# TYPE ")
+        first = "TYPE" if types >= 0 and not 0 <= helps < types else "HELP"
+        cells: list[Any] = _SAMPLE[self._dialect, first].split(whole)
+        if not _WORTH_IT <= len(cells) // 7 <= self._limits.samples:
             raise _NotPlainError
-        shape = self._shape(cells, len(text), before.shape if before else None)
-        written = tuple(cells[_LABELS::8])
+        shape = self._shape(cells, first, len(text), before.shape if before else None)
+        written = tuple(cells[_LABELS::7])
         layout = shape.layouts.get(written)
         if layout is None:
             layout = shape.layouts[written] = _Layout(shape, self._its_labels(written))
         elif not layout.heads:
             layout.came_again(written, text)
-        return layout, cells[_VALUE::8]
+        return layout, cells[_VALUE::7]
 
     def _keep_layout(self, layout: _Layout, source: str, size: int) -> None:
         """Sources whose series are the same share one; what no source has any more is forgotten."""
@@ -213,14 +219,17 @@ class PlainReader:
                 raise _NotPlainError
         return text
 
-    def _shape(self, cells: _Cells, size: int, before: _Shape | None) -> _Shape:
+    def _shape(self, cells: _Cells, first: str, size: int, before: _Shape | None) -> _Shape:
         """One that others have, or that the source had before: there may be more of them than are kept."""
-        names = tuple(cells[_OF::8])
-        told = [cells[at::8] for at in (_BETWEEN, _TYPE_FIRST, _FAMILY, _FIRST, _SECOND)]
+        names = tuple(cells[_OF::7])
+        begins = cells[_FAMILY::7]
+        firsts, seconds = (list(compress(cells[at::7], begins)) for at in (_FIRST, _SECOND))
+        helps, types = (firsts, seconds) if first == "HELP" else (seconds, firsts)
+        told = "".join(cells[_BETWEEN::7]), begins, helps, types
         for shape in (self._shapes.get(names), before):
             if shape is not None and shape.told == told and shape.names == names:
                 return shape
-        shape = _Shape(told, names, *_cuts(names, *_declared(told, self._dialect), self._dialect))
+        shape = _Shape(told, names, _columns(names, *_declared(told, self._dialect), self._dialect))
         if len(self._shapes) >= SHAPES_KEPT:
             self._shapes.clear()
         if size <= LONGEST_SHAPE_KEPT:
@@ -231,14 +240,13 @@ class PlainReader:
         """Those of each sample, which for many are the same."""
         known = self._labels
         known[None] = _NO_LABELS
-        longest = min(LONGEST_SERIES_KEPT, self._limits.label_length)
         around: Sequence[str] = ()
         names: Sequence[str] = ()
         size = 0
-        one: Any
-        for one in filterfalse(known.__contains__, dict.fromkeys(written)):
-            if len(one) > longest:
-                raise _NotPlainError
+        fresh: list[Any] = list(filterfalse(known.__contains__, dict.fromkeys(written)))
+        if max(map(len, fresh), default=0) > min(LONGEST_SERIES_KEPT, self._limits.label_length):
+            raise _NotPlainError
+        for one in fresh:
             parts = one.split('"')  # in turns what stands around the values, and the values
             if parts[::2] != around:  # many in a row are alike in that
                 around = parts[::2]
@@ -265,54 +273,56 @@ def _label_names(around: Sequence[str], most: int) -> Sequence[str]:
     return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else ()
 
 
-def _declared(
-    told: Sequence[_Cells], dialect: Dialect
-) -> tuple[dict[str, MetricType], dict[str, str | None]]:
-    """What TYPE and HELP say, each once for each family: else only the order of all lines would tell which of it counts."""
-    between, turned, names, firsts, seconds = told
-    helps, types = list(compress(firsts, names)), list(compress(seconds, names))
-    for at, turn in enumerate(compress(turned, names) if any(turned) else ()):
-        if turn:
-            helps[at], types[at] = types[at], helps[at]
-    names = list(compress(names, names))
-    said: dict[str, dict[str, str | None]] = {
-        "HELP": dict(zip(names, helps, strict=True)),
-        "TYPE": dict(zip(names, types, strict=True)),
-    }
-    once = len(said["HELP"]) == len(names)
-    cells = _NOTE[dialect].split("".join(between))
-    for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
-        once = once and said[kind].get(name) is None
-        said["HELP"].setdefault(name)
-        said[kind][name] = text
-    if not once or "".join(cells[::4]).strip("\n" if dialect is Dialect.TEXT else ""):
+def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
+    """The names of families, and what TYPE and HELP say of each, or None.
+
+    Each may be said once: else only the order of all lines would tell which of it counts.
+    """
+    between, begins, helps, types = told
+    names = list(compress(begins, begins))
+    if between.strip("\n" if dialect is Dialect.TEXT else ""):
+        said = {name: [help_, type_] for name, help_, type_ in zip(names, helps, types, strict=True)}
+        cells = _NOTE[dialect].split(between)
+        once = len(said) == len(names) and not "".join(cells[::4]).strip(
+            "\n" if dialect is Dialect.TEXT else ""
+        )
+        for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
+            its = said.setdefault(name, [None, None])
+            once = once and its[kind == "TYPE"] is None
+            its[kind == "TYPE"] = text
+        if not once:
+            raise _NotPlainError
+        names = list(said)
+        helps, types = zip(*said.values(), strict=True)
+    elif len({*names}) != len(names):
         raise _NotPlainError
-    known = TYPES[dialect]
-    return {name: known[text] for name, text in said["TYPE"].items() if text is not None}, said["HELP"]
+    return names, types, helps
 
 
-def _cuts(
-    names: Sequence[str], types: dict[str, MetricType], helps: Mapping[str, str | None], dialect: Dialect
-) -> tuple[_Columns, Sequence[slice]]:
-    """The families, in the order of their samples, and where the samples of each are; then those without any."""
+def _columns(
+    names: Sequence[str], declared: Sequence[str], types: _Cells, helps: _Cells, dialect: Dialect
+) -> _Columns:
+    """The families, in the order of their samples; then those without any."""
+    kinds = list(map(_KINDS[dialect].__getitem__, types))
     starts, owners = _runs(range(len(names)), names)
-    there = {*owners}
-    if not there <= types.keys():
-        declared = Declared(types)
-        owners = [name if name in types else declared.owner_of(name) for name in owners]
-        starts, owners = _runs(starts, owners)
+    if owners != declared:
+        said = Declared(
+            {name: kind for name, kind, text in zip(declared, kinds, types, strict=True) if text is not None}
+        )
+        starts, owners = _runs(starts, list(map(said.owner_of, owners)))
         there = {*owners}
-    if len(there) != len(owners):
-        raise _NotPlainError  # families that are mixed with one another
+        if len(there) != len(owners):
+            raise _NotPlainError  # families that are mixed with one another
+        owners += [name for name in declared if name not in there]
+        kinds = [said.types.get(name, MetricType.UNKNOWN) for name in owners]
+        helps = list(map(dict(zip(declared, helps, strict=True)).get, owners))
     cuts = list(map(slice, starts, [*starts[1:], len(names)]))
-    if owners != list(helps):
-        owners += [name for name in helps if name not in there]
-        cuts += repeat(slice(0, 0), len(owners) - len(cuts))
-    kinds = list(map(types.get, owners, repeat(MetricType.UNKNOWN)))
-    told = [text or "" for text in map(helps.get, owners)]
-    if "\\" in "".join(told):
-        told = [unescape_help(text, dialect) for text in told]
-    return (owners, kinds, told, [""] * len(owners)), cuts
+    cuts += repeat(slice(0, 0), len(owners) - len(cuts))
+    if None in helps:
+        helps = [text or "" for text in helps]
+    if "\\" in "".join(helps):
+        helps = [unescape_help(text, dialect) for text in helps]
+    return owners, kinds, helps, cuts
 
 
 def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
@@ -340,8 +350,9 @@ def _families(layout: _Layout, numbers: Sequence[float], source: str) -> list[Me
     nothing = repeat(None)
     columns = zip(layout.shape.names, layout.labels, numbers, nothing, nothing, strict=False)
     samples: tuple[Sample, ...] = tuple(map(_new, repeat(Sample), columns))
-    cuts = map(samples.__getitem__, layout.shape.cuts)
-    rows = zip(*layout.shape.families, cuts, nothing, repeat(source), strict=False)
+    names, kinds, helps, cuts = layout.shape.families
+    parts = map(samples.__getitem__, cuts)
+    rows = zip(names, kinds, helps, repeat(""), parts, nothing, repeat(source), strict=False)
     return list(map(_new, repeat(MetricFamily), rows))
 
 
@@ -350,9 +361,9 @@ def _some_families(
 ) -> list[MetricFamily]:
     shape, nothing = layout.shape, repeat(None)
     found = []
-    for name, kind, told, unit, cut in zip(*shape.families, shape.cuts, strict=True):
+    for name, kind, told, cut in zip(*shape.families, strict=True):
         if name in only:
             columns = zip(shape.names[cut], layout.labels[cut], numbers[cut], nothing, nothing, strict=False)
             samples = tuple(map(_new, repeat(Sample), columns))
-            found.append(MetricFamily(name, kind, told, unit, samples, None, source))
+            found.append(MetricFamily(name, kind, told, "", samples, None, source))
     return found
