@@ -22,6 +22,7 @@ from purveyor.plugin import Labels, MetricFamily, MetricType, Sample
 from purveyor_prometheus._exposition_grammar import (
     LABEL_NAME,
     METRIC_NAME,
+    NUMBER_CHARACTERS,
     TYPES,
     BadLine,
     Declared,
@@ -240,19 +241,18 @@ class PlainReader:
         """Those of each sample, which for many are the same."""
         known = self._labels
         known[None] = _NO_LABELS
-        around: Sequence[str] = ()
-        names: Sequence[str] = ()
-        size = 0
         fresh: list[Any] = list(filterfalse(known.__contains__, dict.fromkeys(written)))
         if max(map(len, fresh), default=0) > min(LONGEST_SERIES_KEPT, self._limits.label_length):
             raise _NotPlainError
+        plain = "\\" not in "".join(fresh)
+        around: Sequence[str] = ()
+        names: Sequence[str] = ()
         for one in fresh:
             parts = one.split('"')  # in turns what stands around the values, and the values
             if parts[::2] != around:  # many in a row are alike in that
                 around = parts[::2]
                 names = _label_names(around, self._limits.labels)
-                size = 2 * len(names) + 1 if names else 0
-            if len(parts) == size and "\\" not in one:
+            if names and (plain or "\\" not in one):
                 known[one] = Labels(zip(names, parts[1::2]))  # noqa: B905 - asking for strict takes as long again
             else:
                 known[one] = self._odd_labels(one[1:-1])
@@ -339,8 +339,7 @@ def _runs(places: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[
 
 def _numbers(values: Sequence[str]) -> list[float]:
     # float() takes a little more than a number may be: blanks around it, underscores, digits of all scripts.
-    written = "".join(values)
-    if " " in written or "_" in written or not (written.isascii() and written.isprintable()):
+    if "".join(values).encode().translate(None, NUMBER_CHARACTERS.encode()):
         raise _NotPlainError
     return list(map(float, values))
 
