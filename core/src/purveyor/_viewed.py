@@ -123,7 +123,10 @@ class Viewed(Door):
         tag: str | None = None,
         deadline: float = READ_SECONDS,
     ) -> ViewStream[Instance]:
-        """Every machine everywhere, as the answers arrive; ``deadline`` is for each provider."""
+        """Every machine everywhere, as the answers arrive; ``deadline`` is for each provider.
+
+        Calls at once share walks through a provider's list, and see nothing that is older than they are.
+        """
         source, memory = self._machines.source(tag, deadline), self._seen if tag is None else None
         return self._stream("compute", providers, deadline, source, memory)
 

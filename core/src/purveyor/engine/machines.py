@@ -9,6 +9,7 @@ from purveyor.engine.doubt import doubt_told
 from purveyor.engine.listing import listing
 from purveyor.engine.pricing import PriceList
 from purveyor.engine.registry import Member, Registry, Surroundings
+from purveyor.engine.sharing import Shared
 from purveyor.engine.views import Show, Source, ViewStream
 from purveyor.engine.waiting import wait_until
 from purveyor.model.errors import (
@@ -55,6 +56,7 @@ class Machines:
         self._registry = registry
         self._prices = prices
         self._around = around
+        self._lists: Shared[Instance] = Shared()
 
     def source(self, tag: str | None, seconds: float) -> Source[Instance]:
         """A view's source: every machine of a provider, with its price, within that many seconds."""
@@ -65,7 +67,14 @@ class Machines:
         async def priced(member: Member, found: tuple[Instance, ...], call: Call) -> tuple[Instance, ...]:
             return await self._prices.fill(member, found, deadline=call.deadline)
 
-        return listing("list_instances", pages, seconds=seconds, clock=self._around.clock, refine=priced)
+        return listing(
+            "list_instances",
+            pages,
+            seconds=seconds,
+            clock=self._around.clock,
+            refine=priced,
+            shared=self._lists if tag is None else None,
+        )
 
     async def get(self, member: Member, bare: str, *, deadline: float) -> Instance:
         """One machine of one provider."""

@@ -13,39 +13,28 @@ from purveyor.plugin import Call, ProtocolMismatchError
 from purveyor.wire import Fetched, Row, Walk, has_tag, tagged, unique
 from purveyor_digitalocean._api import Api
 from purveyor_digitalocean._rows import Droplet
-from purveyor_digitalocean._sharing import Shared
 
-__all__ = ["Droplets"]
+__all__ = ["every", "marked"]
 
 _LIST = "list_instances"
 _GPUS = {"type": "gpus"}
 
 
-class Droplets:
-    """The lists of one account."""
+def every(api: Api, call: Call, tag: str | None) -> Walk[Droplet]:
+    """All droplets, or those with a tag, as fast as the API gives them."""
+    gpus = api.droplets(call, _LIST, _GPUS)
+    if tag is None:
+        return _each_once(_side_by_side(api.droplets(call, _LIST), gpus))
+    named = api.droplets(call, _LIST, {"tag_name": tag})
+    return _each_once(_side_by_side(named, tagged(gpus, tag)))
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._gpus: Shared[list[Fetched[Row[Droplet]]]] = Shared()
 
-    def every(self, call: Call, tag: str | None) -> Walk[Droplet]:
-        """All droplets, or those with a tag, as fast as the API gives them."""
-        if tag is None:
-            return _each_once(_side_by_side(self._api.droplets(call, _LIST), self._with_gpus(call)))
-        named = self._api.droplets(call, _LIST, {"tag_name": tag})
-        return _each_once(_side_by_side(named, tagged(self._with_gpus(call), tag)))
-
-    async def _with_gpus(self, call: Call) -> Walk[Droplet]:
-        """Those with GPUs, which are few: lists at once share one walk, which would be half of their requests."""
-        for fetched in await self._gpus.get(lambda: _all(self._api.droplets(call, _LIST, _GPUS))):
-            yield fetched
-
-    def marked(self, call: Call, mark: str) -> Walk[Droplet]:
-        """The droplets with a mark, one page after the other, so that none can slip from one to another unseen."""
-        operation = "find_by_mark"
-        named = self._api.droplets(call, operation, {"tag_name": mark}, overlap=1)
-        gpus = self._api.droplets(call, operation, _GPUS, overlap=1)
-        return _each_once(_chain(_showing(named, mark), tagged(gpus, mark)))
+def marked(api: Api, call: Call, mark: str) -> Walk[Droplet]:
+    """The droplets with a mark, one page after the other, so that none can slip from one to another unseen."""
+    operation = "find_by_mark"
+    named = api.droplets(call, operation, {"tag_name": mark}, overlap=1)
+    gpus = api.droplets(call, operation, _GPUS, overlap=1)
+    return _each_once(_chain(_showing(named, mark), tagged(gpus, mark)))
 
 
 async def _chain(*walks: Walk[Droplet]) -> Walk[Droplet]:

@@ -36,11 +36,11 @@ from purveyor.plugin import (
     ValidationError,
 )
 from purveyor.wire import BearerAuth, Client, content_if_so, intact, to_page, to_pages, to_whole_page
+from purveyor_digitalocean import _droplets as droplets
 from purveyor_digitalocean import _mapping as mapping
 from purveyor_digitalocean._api import Api
 from purveyor_digitalocean._bodies import action_body, create_body
 from purveyor_digitalocean._config import BASE_URL, Settings
-from purveyor_digitalocean._droplets import Droplets
 from purveyor_digitalocean._errors import translate
 from purveyor_digitalocean._keys import Keys
 
@@ -61,7 +61,6 @@ class DigitalOcean:
             translate=translate,
         )
         self._api = Api(self._client)
-        self._droplets = Droplets(self._api)
         self._keys = Keys(self._api)
 
     async def check_health(self, call: Call) -> None:
@@ -97,7 +96,7 @@ class DigitalOcean:
 
     def list_instances(self, request: ListRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream all droplets."""
-        return to_pages(self._name, self._droplets.every(call, request.tag), mapping.instance)
+        return to_pages(self._name, droplets.every(self._api, call, request.tag), mapping.instance)
 
     async def delete_instance(self, request: InstanceRequest, call: Call) -> None:
         """Delete one droplet; one that is gone already is success."""
@@ -112,7 +111,7 @@ class DigitalOcean:
 
     def find_by_mark(self, request: MarkRequest, call: Call) -> AsyncIterator[Page[Instance]]:
         """Stream the droplets that carry a mark."""
-        return to_pages(self._name, self._droplets.marked(call, request.mark.text), mapping.instance)
+        return to_pages(self._name, droplets.marked(self._api, call, request.mark.text), mapping.instance)
 
     # Marks.
 
