@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Container, Sequence
-from itertools import compress, filterfalse, repeat
+from itertools import chain, compress, filterfalse, repeat
 from operator import itemgetter, ne
 from typing import Any
 from weakref import WeakValueDictionary
@@ -165,8 +165,11 @@ class PlainReader:
         self, text: str, source: str = "", only: Container[str] | None = None
     ) -> list[MetricFamily] | None:
         """All families, or those of these names, or None if the document is not plain."""
-        if "\r" in text and self._dialect is Dialect.TEXT:
-            text = text.replace("\r\n", "\n")  # no part of the format, but harmless
+        if "\r" in text:
+            if self._dialect is Dialect.TEXT:
+                text = text.replace("\r\n", "\n")  # no part of the format, but harmless
+            if "\r" in text:
+                return None
         layout = self._sources.get(source)
         values = layout.values(text) if layout else None
         try:
@@ -181,8 +184,6 @@ class PlainReader:
             return None
 
     def _by_cells(self, text: str, before: _Layout | None) -> tuple[_Layout, Sequence[str]]:
-        if "\r" in text:
-            raise _NotPlainError
         whole = self._without_end(f"\n{text}")
         helps, types = whole.find("\n# HELP "), whole.find("\n# TYPE ")
         first = "TYPE" if types >= 0 and not 0 <= helps < types else "HELP"
@@ -333,7 +334,7 @@ def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]
 
 def _runs(places: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[str]]:
     """Where another name begins, and which one."""
-    changes = list(map(ne, names, ("", *names)))
+    changes = list(map(ne, names, chain(("",), names)))
     return list(compress(places, changes)), list(compress(names, changes))
 
 
