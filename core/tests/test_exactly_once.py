@@ -26,6 +26,7 @@ from purveyor import (
     ValidationError,
 )
 from purveyor.state import journal as journal_module
+from purveyor.state import table
 from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
 from purveyor_testing.virtual import InlineExecutor
@@ -832,14 +833,14 @@ class TestJournals:
         self, world, disk, monkeypatch
     ):
         cloud = world.add("a")
-        write = journal_module._write
+        write = table.write
 
         def full(db, intent, before):
             if intent.state is not IntentState.SENT:
                 raise sqlite3.OperationalError("database or disk is full")
             write(db, intent, before)
 
-        monkeypatch.setattr(journal_module, "_write", full)
+        monkeypatch.setattr(table, "write", full)
         async with world.client(store=disk()) as client:
             made = await client.provision(SPEC, key="k")
             assert "could not be written" in made.warnings[0]
@@ -869,7 +870,7 @@ class TestJournals:
     @virtual
     async def test_who_finds_the_intent_changed_by_another_sends_nothing_more(self, world, disk, monkeypatch):
         world.add("a").fail("create_instance", LOST_BEFORE)
-        write, sent = journal_module._write, []
+        write, sent = table.write, []
 
         def taken(db, intent, before):
             if intent.state is IntentState.SENT:
@@ -877,7 +878,7 @@ class TestJournals:
                 before = 0 if len(sent) > 1 else before
             write(db, intent, before)
 
-        monkeypatch.setattr(journal_module, "_write", taken)
+        monkeypatch.setattr(table, "write", taken)
         async with world.client(store=disk()) as client:
             with pytest.raises(ConflictError, match="changed by another process"):
                 await client.provision(SPEC, key="k")
@@ -890,7 +891,7 @@ class TestJournals:
     ):
         """A process that stands still for long loses its lock; another one settles its intent."""
         _, other = world.add("a"), world.add("b")
-        write = journal_module._write
+        write = table.write
 
         def overtaken(db, intent, before):
             if intent.state is IntentState.CONFIRMED and intent.instance_id in {"a-0", "a-1"}:
@@ -900,11 +901,11 @@ class TestJournals:
         def unreadable(db, intent_id):
             raise sqlite3.OperationalError("disk I/O error")
 
-        monkeypatch.setattr(journal_module, "_write", overtaken)
+        monkeypatch.setattr(table, "write", overtaken)
         async with world.client(store=disk(), selection_policy="priority") as client:
             with pytest.raises(UncertainOutcomeError, match="the same request with the key k"):
                 await client.provision(SPEC, key="k")
-            monkeypatch.setattr(journal_module, "_read", unreadable)
+            monkeypatch.setattr(table, "read", unreadable)
             with pytest.raises(UncertainOutcomeError, match="the same request with the key l"):
                 await client.provision(SPEC, key="l")
         assert other.count("create_instance") == 0
@@ -934,14 +935,14 @@ class TestJournals:
     ):
         cloud = world.add("a")
         cloud.born = {"status": InstanceStatus.ERROR}
-        write = journal_module._write
+        write = table.write
 
         def full(db, intent, before):
             if intent.state is IntentState.CONFIRMED:
                 raise sqlite3.OperationalError("database or disk is full")
             write(db, intent, before)
 
-        monkeypatch.setattr(journal_module, "_write", full)
+        monkeypatch.setattr(table, "write", full)
         async with world.client(store=disk()) as client:
             with pytest.raises(ProviderUnavailableError, match="could not be written down") as caught:
                 await client.provision(SPEC, key="k", wait=True)

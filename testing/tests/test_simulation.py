@@ -18,7 +18,7 @@ from purveyor.model.errors import ConflictError, StateUnavailableError
 from purveyor.model.intent import IntentState
 from purveyor.plugin import Mark, Marking
 from purveyor.policy import reconciling
-from purveyor.state import journal
+from purveyor.state import table
 from purveyor.state.journal import Identity, Journal
 from purveyor.state.store import Store
 from purveyor_testing.simulation import process, provider
@@ -218,13 +218,13 @@ def without_the_holders_lock():
 
 def without_compare_and_swap():
     """Whoever writes an intent writes over what somebody else has written."""
-    whole = journal._write
+    whole = table.write
 
     def write(db, intent, before):
         row = db.execute("SELECT version FROM intent WHERE id = ?", (intent.id,)).fetchone()
         whole(db, intent, row[0] if row else before)
 
-    return patch.object(journal, "_write", write)
+    return patch.object(table, "write", write)
 
 
 def without_the_host_check():

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
-from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
 import attrs
 
-from purveyor.model.errors import ConflictError, IntentNotFoundError, StateUnavailableError
-from purveyor.model.intent import Doubt, Intent, IntentState
-from purveyor.policy.intents import STEPS, check_same, next_look
+from purveyor.model.errors import ConflictError, StateUnavailableError
+from purveyor.model.intent import Intent, IntentState
+from purveyor.policy.intents import STEPS, check_same
 from purveyor.spi.call import Clock
+from purveyor.state import table
 from purveyor.state.holders import Holders
 from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
@@ -136,7 +134,7 @@ class Journal:
         return holds
 
     def _all(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
-        return [_load(body) for (body,) in db.execute(f"{_ALL} WHERE owner = ?", (owner,))]
+        return [table.load(body) for (body,) in db.execute(f"{table.ALL} WHERE owner = ?", (owner,))]
 
     def _open(
         self,
@@ -153,11 +151,11 @@ class Journal:
             (owner, key, position),
         ).fetchone()
         if row is not None:
-            intent = _load(row[0])
+            intent = table.load(row[0])
             check_same(intent, digest)
             return intent
         intent = attrs.evolve(self._planned(owner, key, position, name, digest), version=0)
-        _insert(db, intent)
+        table.insert(db, intent)
         return Hold(self, intent)
 
     def _planned(self, owner: str, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent:
@@ -171,7 +169,7 @@ class Journal:
             name=name,
             digest=digest,
             holder=self._holders.name,
-            version=_UNWRITTEN,
+            version=table.UNWRITTEN,
             created_at=now,
             updated_at=now,
         )
@@ -194,11 +192,11 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> Intent | None:
             self._holders.enter()
-            now = _read(db, intent.id)
+            now = table.read(db, intent.id)
             if now.holder not in {"", self._holders.name} and self._holders.lives(now.holder):
                 return None
             held = attrs.evolve(now, holder=self._holders.name, version=now.version + 1)
-            _write(db, held, now.version)
+            table.write(db, held, now.version)
             return held
 
         self._active.add(intent.id)
@@ -218,21 +216,21 @@ class Journal:
         Raises:
             IntentNotFoundError: There is none.
         """
-        return await self._store.transact(lambda db: _read(db, intent_id), reading=True)
+        return await self._store.transact(lambda db: table.read(db, intent_id), reading=True)
 
     async def listing(self) -> list[Intent]:
         """All intents, of earlier owners too, oldest first."""
-        return await self._select(_ALL, ())
+        return await self._select(table.ALL, ())
 
     async def due(self) -> list[Intent]:
         """Our own intents that somebody should look at by now, whoever holds them; writes nothing."""
-        found = await self._select(_BY_DUE, (self._origin.clock.now().timestamp(),))
+        found = await self._select(table.BY_DUE, (self._origin.clock.now().timestamp(),))
         owner = (await self.identity()).owner if found else ""
         return [intent for intent in found if intent.owner == owner]
 
     async def with_instance(self, provider: str, instance_id: str) -> list[Intent]:
         """Our own intents that have led to a machine."""
-        found = await self._select(_BY_INSTANCE, (provider, instance_id))
+        found = await self._select(table.BY_INSTANCE, (provider, instance_id))
         owner = (await self.identity()).owner if found else ""
         return [intent for intent in found if intent.owner == owner]
 
@@ -245,7 +243,7 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> None:
             try:
-                _insert(db, intent)
+                table.insert(db, intent)
             except sqlite3.IntegrityError as exc:
                 raise ConflictError(f"intent {intent.id} is in the journal already") from exc
 
@@ -278,7 +276,7 @@ class Journal:
             updated_at=self._origin.clock.now(),
             **changes,
         )
-        await self._store.transact(lambda db: _write(db, after, intent.version), durable=durable)
+        await self._store.transact(lambda db: table.write(db, after, intent.version), durable=durable)
         return after
 
     def quiet(self) -> dict[str, Any]:
@@ -309,7 +307,7 @@ class Journal:
 
     async def _select(self, query: str, values: Sequence[object]) -> list[Intent]:
         def work(db: sqlite3.Connection) -> list[Intent]:
-            return [_load(body) for (body,) in db.execute(query, values)]
+            return [table.load(body) for (body,) in db.execute(query, values)]
 
         found = await self._store.transact(work, reading=True)
         return sorted(found, key=lambda intent: (intent.created_at, intent.key, intent.position))
@@ -413,88 +411,6 @@ class Hold:
         released = self.release()
         if not isinstance(error, asyncio.CancelledError):
             await released
-
-
-def _insert(db: sqlite3.Connection, intent: Intent) -> None:
-    db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
-
-
-_UNWRITTEN = -1
-"""Version of an intent that is not in the journal yet."""
-_ALL = "SELECT body FROM intent"
-_BY_DUE = f"{_ALL} WHERE due <= ?"
-_BY_INSTANCE = f"{_ALL} WHERE provider = ? AND instance_id = ?"
-
-_FIELDS = tuple(field.name for field in attrs.fields(Intent))
-_COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
-
-
-def _row(intent: Intent) -> tuple[Any, ...]:
-    due = next_look(intent)
-    body = json.dumps({name: getattr(intent, name) for name in _FIELDS}, default=_plain)
-    return (
-        intent.id,
-        intent.owner,
-        intent.key,
-        intent.position,
-        intent.state.value,
-        intent.provider,
-        intent.instance_id,
-        intent.version,
-        due.timestamp() if due else None,
-        body,
-    )
-
-
-def _write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
-    if before == _UNWRITTEN:
-        _insert(db, intent)
-        return
-    row = dict(zip(_COLUMNS, _row(intent), strict=True))
-    done = db.execute(
-        "UPDATE intent SET state = :state, provider = :provider, instance_id = :instance_id, version = :version, "
-        "due = :due, body = :body WHERE id = :id AND version = :before",
-        {**row, "before": before},
-    )
-    if done.rowcount != 1:
-        raise ConflictError(
-            f"intent {intent.id} was changed by another process meanwhile; nothing more is done about it here",
-            details={"intent": intent.id},
-        )
-
-
-def _read(db: sqlite3.Connection, intent_id: str) -> Intent:
-    row = db.execute("SELECT body FROM intent WHERE id = ?", (intent_id,)).fetchone()
-    if row is None:
-        raise IntentNotFoundError(
-            f"no intent {intent_id!r} is in the journal; 'purveyor intents list' shows all",
-            details={"intent": intent_id},
-        )
-    return _load(row[0])
-
-
-def _plain(value: object) -> str | dict[str, Any]:
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return attrs.asdict(value) if isinstance(value, Doubt) else str(value)
-
-
-def _load(body: str) -> Intent:
-    fields = json.loads(body)
-    for name in ("created_at", "updated_at", "sent_at"):
-        fields[name] = _moment(fields[name])
-    fields["state"] = IntentState(fields["state"])
-    fields["discarded"] = tuple(fields["discarded"])
-    fields["doubts"] = tuple(
-        Doubt(one["provider"], datetime.fromisoformat(one["due"])) for one in fields["doubts"]
-    )
-    return Intent(**fields)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _refused(message: str, folder: object) -> StateUnavailableError:

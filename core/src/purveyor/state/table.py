@@ -1,0 +1,113 @@
+"""How intents stand in their table: a row of what is looked for, and the whole intent as text."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from purveyor.model.errors import ConflictError, IntentNotFoundError
+from purveyor.model.intent import Doubt, Intent, IntentState
+from purveyor.policy.intents import next_look
+
+__all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "insert", "load", "read", "write"]
+
+UNWRITTEN = -1
+"""Version of an intent that is not in the journal yet."""
+ALL = "SELECT body FROM intent"
+BY_DUE = f"{ALL} WHERE due <= ?"
+BY_INSTANCE = f"{ALL} WHERE provider = ? AND instance_id = ?"
+
+_FIELDS = tuple(field.name for field in attrs.fields(Intent))
+_COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
+
+
+def insert(db: sqlite3.Connection, intent: Intent) -> None:
+    """Write an intent that is not there yet."""
+    db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
+
+
+def _row(intent: Intent) -> tuple[Any, ...]:
+    due = next_look(intent)
+    body = _text({name: getattr(intent, name) for name in _FIELDS})
+    return (
+        intent.id,
+        intent.owner,
+        intent.key,
+        intent.position,
+        intent.state.value,
+        intent.provider,
+        intent.instance_id,
+        intent.version,
+        due.timestamp() if due else None,
+        body,
+    )
+
+
+def write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
+    """Write an intent over what it was before, which had that version.
+
+    Raises:
+        ConflictError: It has another one now.
+    """
+    if before == UNWRITTEN:
+        insert(db, intent)
+        return
+    row = dict(zip(_COLUMNS, _row(intent), strict=True))
+    done = db.execute(
+        "UPDATE intent SET state = :state, provider = :provider, instance_id = :instance_id, version = :version, "
+        "due = :due, body = :body WHERE id = :id AND version = :before",
+        {**row, "before": before},
+    )
+    if done.rowcount != 1:
+        raise ConflictError(
+            f"intent {intent.id} was changed by another process meanwhile; nothing more is done about it here",
+            details={"intent": intent.id},
+        )
+
+
+def read(db: sqlite3.Connection, intent_id: str) -> Intent:
+    """One intent.
+
+    Raises:
+        IntentNotFoundError: There is none.
+    """
+    row = db.execute("SELECT body FROM intent WHERE id = ?", (intent_id,)).fetchone()
+    if row is None:
+        raise IntentNotFoundError(
+            f"no intent {intent_id!r} is in the journal; 'purveyor intents list' shows all",
+            details={"intent": intent_id},
+        )
+    return load(row[0])
+
+
+def _plain(value: object) -> str | dict[str, Any]:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return attrs.asdict(value) if isinstance(value, Doubt) else str(value)
+
+
+_text = json.JSONEncoder(default=_plain).encode
+
+
+def load(body: str) -> Intent:
+    """An intent from its text."""
+    fields = json.loads(body)
+    for name in ("created_at", "updated_at", "sent_at"):
+        fields[name] = _moment(fields[name])
+    fields["state"] = IntentState(fields["state"])
+    fields["discarded"] = tuple(fields["discarded"])
+    fields["doubts"] = tuple(
+        Doubt(one["provider"], datetime.fromisoformat(one["due"])) for one in fields["doubts"]
+    )
+    return Intent(**fields)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
