@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from purveyor.engine import gate, guarded
-from purveyor.engine.buying import Buyer
+from purveyor.engine.sending import Sender
 from purveyor.engine.settling import Settler
 from purveyor.model.errors import ConflictError, StateUnavailableError
 from purveyor.model.intent import IntentState
@@ -187,7 +187,7 @@ class RefusedError(Exception):
 
 def without_conflict_adoption():
     """A name that is taken when a request is sent again counts as a refusal of the request."""
-    sending, settling = Buyer._send, Settler.settle
+    sending, settling = Sender.send, Settler.settle
 
     async def send(self, hold, search, *args):
         again = hold.intent.state is IntentState.UNKNOWN
@@ -206,7 +206,7 @@ def without_conflict_adoption():
             return None
 
     taken_out = contextlib.ExitStack()
-    taken_out.enter_context(patch.object(Buyer, "_send", send))
+    taken_out.enter_context(patch.object(Sender, "send", send))
     taken_out.enter_context(patch.object(Settler, "settle", settle))
     return taken_out
 
@@ -266,24 +266,24 @@ def without_leaving_alone():
 
 def without_the_refusal():
     """What cannot be written down is sent all the same."""
-    whole = Buyer._write_down
+    whole = Sender._write_down
 
     async def write_down(self, *args):
         with contextlib.suppress(StateUnavailableError):
             await whole(self, *args)
 
-    return patch.object(Buyer, "_write_down", write_down)
+    return patch.object(Sender, "_write_down", write_down)
 
 
 def without_the_warning():
     """A machine that could not be written down is returned as if it were."""
-    whole = Buyer._note
+    whole = Sender.note
 
     async def note(self, hold, search, *args, **changes):
         await whole(self, hold, search, *args, **changes)
         search.warnings.clear()
 
-    return patch.object(Buyer, "_note", note)
+    return patch.object(Sender, "note", note)
 
 
 def without_the_half_open_bound():

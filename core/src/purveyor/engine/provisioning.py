@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from purveyor.engine.buying import Buyer, Search
+from purveyor.engine.buying import Buyer
 from purveyor.engine.choosing import Chooser, Wish
 from purveyor.engine.machines import Machines
 from purveyor.engine.registry import Registry, Surroundings
+from purveyor.engine.sending import Search
 from purveyor.engine.settling import Settler
 from purveyor.engine.together import together
 from purveyor.engine.turns import Turns
