@@ -17,6 +17,7 @@ from purveyor import (
     InstanceStatus,
     IntentNotFoundError,
     IntentState,
+    NoCompatibleProvidersError,
     Outcome,
     PermissionDeniedError,
     ProviderUnavailableError,
@@ -88,6 +89,9 @@ class TestKeys:
             await client.provision(SPEC)
             counting, before = client._store, client._store.writes
             made = await client.provision(attrs.evolve(SPEC, name="two"))
+            assert counting.writes == before + 2
+            with pytest.raises(NoCompatibleProvidersError):
+                await client.provision(attrs.evolve(SPEC, plan="none-such"))
             assert counting.writes == before + 2
             intent = (await client.list_intents())[-1]
             assert (intent.key, intent.state) == (made.key, IntentState.CONFIRMED)

@@ -251,6 +251,8 @@ class Journal:
 
     async def drop(self, intent: Intent) -> None:
         """Forget an intent for which nothing was ever sent."""
+        if intent.version == table.UNWRITTEN:
+            return
         await self._store.transact(
             lambda db: db.execute(
                 "DELETE FROM intent WHERE id = ? AND state = 'planned' AND version = ?",
