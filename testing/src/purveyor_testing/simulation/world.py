@@ -218,7 +218,8 @@ class World:
         async with client:
             await self._own(process, client)
             deadline = chance.choice((3.0, 15.0, 40.0, 120.0))
-            if not self.small and chance.random() < 0.1:  # nobody can ask for the same again
+            # Nobody can ask for the same again. Who is to stand still must not: what it plans to send is not on the disk.
+            if not self.small and process.stops_at is None and chance.random() < 0.1:
                 wanted = attrs.evolve(wanted, key=None, name=f"{wanted.name}-once")
             work = asyncio.ensure_future(
                 self.provision(process, client, wanted, deadline, wait=chance.random() < 0.3)
