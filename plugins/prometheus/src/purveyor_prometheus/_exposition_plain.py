@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Container, Sequence
 from itertools import chain, compress, filterfalse, repeat
 from operator import itemgetter, ne
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import attrs
@@ -41,6 +41,8 @@ LONGEST_SHAPE_KEPT = 2**20
 _WORTH_IT = 8  # below this many samples there is nothing to gain
 _NO_LABELS = Labels()
 _new: Callable[..., Any] = tuple.__new__
+
+T = TypeVar("T")
 
 # A match is a sample, and the notes right before it; each begins with a line feed, which is found fast. What comes first of
 # HELP and TYPE does so in all of a document, or else stands between the matches.
@@ -103,6 +105,7 @@ class _Shape:
         families: Their names, types and helps, and where the samples of each begin and end.
         layouts: By the labels of each sample, as they are written.
         lines: Known when one of its layouts came again.
+        texts: What these keep, each once for all that have it.
     """
 
     told: _Told
@@ -110,6 +113,13 @@ class _Shape:
     families: _Columns
     layouts: WeakValueDictionary[_Written, _Layout] = attrs.field(factory=WeakValueDictionary)
     lines: _Lines | None = None
+    texts: dict[Any, Any] = attrs.field(factory=dict)
+
+    def shared(self, texts: Sequence[T]) -> tuple[T, ...]:
+        """The same, but for that other machines have most of it, too."""
+        if len(self.texts) > SERIES_KEPT:
+            self.texts.clear()
+        return tuple(map(self.texts.setdefault, texts, texts))
 
 
 @attrs.define(eq=False)
@@ -131,7 +141,7 @@ class _Layout:
         if self.shape.lines is None:
             self.shape.lines = _Lines.of(text)
         heads = [f"{name}{one or ''} " for name, one in zip(self.shape.names, written, strict=True)]
-        self.heads, self._length = tuple(heads), sum(map(len, heads))
+        self.heads, self._length = self.shape.shared(heads), sum(map(len, heads))
 
     def values(self, text: str) -> Sequence[str] | None:
         """The values as they are written, if all the rest is as it was."""
@@ -194,7 +204,8 @@ class PlainReader:
         written = tuple(cells[_LABELS::7])
         layout = shape.layouts.get(written)
         if layout is None:
-            layout = shape.layouts[written] = _Layout(shape, self._its_labels(written))
+            layout = _Layout(shape, self._its_labels(written))
+            shape.layouts[shape.shared(written) if shape.layouts else written] = layout
         elif not layout.heads:
             layout.came_again(written, text)
         return layout, cells[_VALUE::7]
