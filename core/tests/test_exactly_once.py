@@ -97,6 +97,21 @@ class TestKeys:
             assert (intent.key, intent.state) == (made.key, IntentState.CONFIRMED)
 
     @virtual
+    async def test_what_is_being_sent_without_a_key_is_left_alone_by_everybody_else(self, world, tmp_path):
+        world.add("a").always["create_instance"] = Fault(seconds=30)
+        async with (
+            world.client(store=Store(tmp_path, InlineExecutor())) as one,
+            world.client(store=Store(tmp_path, InlineExecutor())) as other,
+        ):
+            making = asyncio.create_task(one.provision(SPEC))
+            await asyncio.sleep(1)
+            intent = await only(other)
+            for client in (one, other):
+                with pytest.raises(ConflictError, match="works on intent"):
+                    await client.resolve_intent(intent.id, deadline=5)
+            assert (await making).warnings == ()
+
+    @virtual
     async def test_the_same_key_for_another_request_names_what_differs(self, world):
         world.add("a")
         async with world.client() as client:
@@ -715,8 +730,29 @@ class TestReconciling:
         async with world.client(store=disk(), boot=boot) as client:
             client._around.clock.skew = timedelta(minutes=5)
             assert (await client.reconcile(apply=True)).findings == ()
+            (warning,) = (await client.provision(SPEC, key="k")).warnings
+            assert "was made before and cannot be looked at now" in warning
             cloud.machines.update(unlisted)
             assert (await client.provision(SPEC, key="k")).instance.id == "a-0"
+
+    @virtual
+    async def test_a_machine_that_was_found_again_is_new_from_then_on(self, world, disk):
+        cloud = world.add("a")
+        cloud.hides_new = True
+        cloud.fail("create_instance", LOST_AFTER)
+        async with world.client(store=disk()) as client:
+            asking = asyncio.create_task(client.provision(SPEC, key="k"))
+            await asyncio.sleep(100)
+            intent = await only(client)
+            late = cloud.machine("late", "web", tags=(f"pv-{intent.owner}-{intent.id}",))
+            cloud.machines["late"] = late
+            assert (await asking).instance.id == "late"
+            del cloud.machines[
+                "late"
+            ]  # another of the provider's servers answers, which has not heard of it yet
+            assert (await client.reconcile(apply=True)).findings == ()
+            cloud.machines["late"] = late
+            assert (await client.provision(SPEC, key="k")).instance.id == "late"
 
     @virtual
     async def test_a_provider_that_does_not_answer_makes_nothing_vanish(self, world):

@@ -190,6 +190,19 @@ class TestBreaker:
             assert (await guards(two)).breaker.phase is BreakerPhase.CLOSED
 
     @virtual
+    async def test_waiting_for_a_probe_leaves_time_for_the_call_itself(self, world, down):
+        async with world.client() as client:
+            await fail(client)
+            await asyncio.sleep(75)
+            down.always["get_balance"] = Fault(seconds=2)
+            down.fail("get_balance", Fault(seconds=4.5))
+            probe = asyncio.create_task(client.get_balances().collect())
+            await asyncio.sleep(0)
+            await asyncio.gather(*(client.get_balances(deadline=6).collect() for _ in range(8)))
+            assert (await probe).complete
+            assert (await guards(client)).breaker.phase is BreakerPhase.CLOSED
+
+    @virtual
     async def test_a_probe_that_is_cancelled_leaves_the_way_to_the_next(self, world, down):
         async with world.client() as client:
             await fail(client)

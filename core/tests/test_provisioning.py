@@ -33,7 +33,19 @@ from purveyor.model import errors
 from purveyor.state.store import Store
 from purveyor_testing.virtual import InlineExecutor
 
-from ._cloud import BUG, HANG, JUNK, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
+from ._cloud import (
+    BUG,
+    HANG,
+    JUNK,
+    LOST_AFTER,
+    LOST_BEFORE,
+    NOT_SENT,
+    SPEC,
+    FakeProvider,
+    Fault,
+    refused,
+    virtual,
+)
 
 LEAVES = [getattr(errors, name) for name in errors.__all__ if name != "Outcome"]
 ELSEWHERE = [one for one in LEAVES if one.elsewhere]
@@ -587,3 +599,49 @@ async def test_two_providers_of_one_broken_type_are_told_apart(world):
 def test_the_spec_shows_no_user_data():
     spec = InstanceSpec(name="web", plan="s-1", image="u24", user_data="password: canary")
     assert "canary" not in repr(spec)
+
+
+@virtual
+async def test_a_cancelled_request_waits_for_all_that_it_has_sent(world, monkeypatch):
+    cloud, ended = world.add("a"), []
+    make = FakeProvider.create_instance
+
+    async def create(self, request, call):
+        sending = asyncio.ensure_future(make(self, request, call))
+        if request.name == "web-1":
+            return await sending
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:  # as a plugin that sees through what it has sent
+            await sending
+            ended.append(request.name)
+            raise
+
+    monkeypatch.setattr(FakeProvider, "create_instance", create)
+    cloud.always["create_instance"] = Fault(seconds=10)
+    async with world.client() as client:
+        asking = asyncio.create_task(client.provision(SPEC, count=2))
+        await asyncio.sleep(1)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert ended == ["web-2"]
+
+
+@virtual
+async def test_one_search_that_ends_in_an_odd_way_does_not_end_the_others(world, monkeypatch):
+    cloud = world.add("a")
+    make = FakeProvider.create_instance
+
+    async def create(self, request, call):
+        if request.name == "web-1":
+            raise asyncio.CancelledError  # nobody has cancelled it
+        return await make(self, request, call)
+
+    monkeypatch.setattr(FakeProvider, "create_instance", create)
+    cloud.always["create_instance"] = Fault(seconds=10)
+    async with world.client() as client:
+        with pytest.raises(asyncio.CancelledError):
+            await client.provision(SPEC, count=2)
+        states = {intent.name: intent.state for intent in await client.list_intents()}
+    assert states["web-2"] is IntentState.CONFIRMED

@@ -81,7 +81,7 @@ async def test_everybody_sees_what_was_made_before_they_asked(waits, seed):
 
 
 @virtual
-async def test_what_goes_wrong_is_told_to_whoever_asked_and_the_others_ask_for_themselves(world, cloud):
+async def test_what_goes_wrong_is_told_to_whoever_asked_and_the_next_one_asks_again(world, cloud):
     async with world.client() as client:
         await ids(client)
         cloud.fail("list_instances", Fault(seconds=0.1), refused(PermissionDeniedError, seconds=0.1))
@@ -91,15 +91,47 @@ async def test_what_goes_wrong_is_told_to_whoever_asked_and_the_others_ask_for_t
 
 
 @virtual
-async def test_a_walk_that_hangs_holds_up_the_others_for_a_third_of_their_time(world, cloud):
+async def test_a_list_that_breaks_shows_everybody_what_it_had(world, cloud):
+    cloud.page_size = 1
+    async with world.client() as client:
+        cloud.fail("list_instances", *[refused(PermissionDeniedError, page=2)] * 3)
+        views = await asyncio.gather(*(client.list_instances().collect() for _ in range(3)))
+    assert [[one.id for one in view.items] for view in views] == [["a0", "a1"]] * 3
+
+
+@virtual
+async def test_a_walk_that_hangs_holds_up_the_others_for_a_tenth_of_their_time(world, cloud):
     async with world.client() as client:
         cloud.fail("list_instances", Fault(seconds=HANG), Fault(seconds=HANG))
         hanging = [asyncio.create_task(ids(client, deadline=1000)) for _ in range(2)]
         await asyncio.sleep(1)
         await asyncio.gather(*(ids(client, deadline=9) for _ in range(5)))
-        assert now() == pytest.approx(1 + 3 + 0.1)
+        assert now() == pytest.approx(1 + 0.9 + 0.1)
         for one in hanging:
             one.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
         await ids(client)
-        assert now() == pytest.approx(1 + 3 + 0.2)
+        assert now() == pytest.approx(1 + 0.9 + 0.2)
+
+
+@virtual
+async def test_a_list_that_takes_most_of_the_time_is_shown_to_all_who_ask_at_once(world, cloud):
+    cloud.always["list_instances"] = Fault(seconds=4.8)
+    async with world.client() as client:
+        await asyncio.gather(*(ids(client, deadline=6) for _ in range(4)))
+
+
+@virtual
+async def test_when_whoever_reads_gives_up_the_next_one_reads(world, cloud):
+    cloud.always["list_instances"] = Fault(seconds=1)
+    async with world.client() as client:
+        asking = [asyncio.create_task(ids(client)) for _ in range(50)]
+        await asyncio.sleep(1.5)
+        asking[2].cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert walks(cloud) == 4
+        began, cloud.page_size = now(), 1
+        async for (
+            one
+        ) in client.list_instances():  # nobody else is there any more: pages are shown as they come
+            assert now() - began == pytest.approx(["a0", "a1", "a2"].index(one.id) + 1)

@@ -99,6 +99,17 @@ def test_suffixes_belong_to_their_family() -> None:
     ]
 
 
+def test_what_only_has_a_help_of_its_own_belongs_to_the_family_all_the_same() -> None:
+    text = (
+        "# HELP rpc_seconds Time.\n# TYPE rpc_seconds summary\n"
+        + "".join(f'rpc_seconds{{quantile="0.{number}"}} {number}\n' for number in range(9))
+        + "# HELP rpc_seconds_sum Time in all.\nrpc_seconds_sum 17\n"
+    )
+    summary, told = parse_exposition(text.encode(), TEXT)
+    assert (summary.name, summary.samples[-1].name) == ("rpc_seconds", "rpc_seconds_sum")
+    assert (told.name, told.help, told.samples) == ("rpc_seconds_sum", "Time in all.", ())
+
+
 def test_mixed_families_come_once_and_empty_ones_last() -> None:
     text = "# TYPE none gauge\n# TYPE a gauge\na 1\nb 1\na 2\n"
     families = parse_exposition(text.encode(), TEXT)
@@ -461,3 +472,31 @@ def test_what_the_short_way_reads_the_long_way_reads_alike(dialect: Dialect, dat
     exposition._read(long, text, 1)
     want = everything(list(long.take(finished=True)))
     assert everything(first) == everything(again) == everything(then) == want
+
+
+SAYINGS = ["HELP", "TYPE", "HELP TYPE", "TYPE HELP", ""]
+
+
+@st.composite
+def families_of_all_kinds(draw: st.DrawFn) -> str:
+    """Notes in all orders, with and without samples, and suffixes that may be another family's."""
+    lines: list[str] = []
+    for name in draw(st.permutations(["a", "a_sum", "a_count", "b", "b_total", "c"])):
+        kind = draw(st.sampled_from(["counter", "gauge", "summary", "histogram", "untyped"]))
+        told = {"HELP": f"# HELP {name} About {name}.", "TYPE": f"# TYPE {name} {kind}"}
+        lines += [told[one] for one in draw(st.sampled_from(SAYINGS)).split()]
+        if draw(st.integers(0, 5)) == 0:
+            lines.append("# a comment")
+        suffix = draw(st.sampled_from(["", "", "_sum", "_count", "_total"]))
+        lines += [f'{name}{suffix}{{x="{number}"}} {number}' for number in range(draw(st.integers(0, 9)))]
+    return "\n".join(lines) + "\n"
+
+
+@settings(max_examples=600, deadline=None)
+@given(families_of_all_kinds())
+def test_whatever_is_said_of_families_both_ways_read_it_alike(text: str) -> None:
+    short = PlainReader(Dialect.TEXT, ExpositionLimits()).read(text)
+    if short is not None:
+        long = LineReader(Dialect.TEXT, ExpositionLimits(), {})
+        exposition._read(long, text, 1)
+        assert everything(short) == everything(list(long.take(finished=True)))

@@ -37,6 +37,8 @@ _PROBE_SECONDS = 1.0
 """After which it is worth asking again what a probe under way has found out."""
 _PATIENCE_SECONDS = 5.0
 """How long a call waits for what another one's probe finds out; a provider that works has answered by then."""
+_WAITING = 1 / 3
+"""How much of its time it waits at most: what is left must do for the call itself."""
 
 
 class Guarded:
@@ -132,7 +134,8 @@ class Guarded:
             ProviderUnavailableError: The breaker lets no call through.
         """
         await self.hear()
-        patient_until = min(deadline, self._clock.monotonic() + _PATIENCE_SECONDS)
+        began = self._clock.monotonic()
+        patient_until = began + min(_PATIENCE_SECONDS, (deadline - began) * _WAITING)
         while True:
             now, breaker = self._clock.monotonic(), self.book.state(self._key).breaker
             if breaker.phase(now) is BreakerPhase.HALF_OPEN:
@@ -141,9 +144,9 @@ class Guarded:
                     return True
             if breaker.phase(now) is BreakerPhase.CLOSED:
                 return False
-            if breaker.phase(now) is BreakerPhase.OPEN or now + _PROBE_SECONDS > patient_until:
+            if breaker.phase(now) is BreakerPhase.OPEN or now >= patient_until:
                 raise self._shut(breaker, operation, now)
-            await self._clock.sleep(_PROBE_SECONDS)
+            await self._clock.sleep(min(_PROBE_SECONDS, patient_until - now))
             await self.hear()
 
     def _shut(self, breaker: Breaker, operation: str, now: float) -> ProviderUnavailableError:

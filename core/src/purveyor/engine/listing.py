@@ -27,8 +27,8 @@ class _Identified(Protocol):
 
 T = TypeVar("T", bound=_Identified)
 
-_WAITING = 1 / 3
-"""How much of the time one waits for what somebody else asks."""
+_WAITING = 0.1
+"""How much of the time one waits for others at most: what is left must do for a list that is long."""
 
 Pages = Callable[[Member, Call], Awaitable[AsyncIterator[Page[T]]]]
 Refine = Callable[[Member, tuple[T, ...], Call], Awaitable[tuple[T, ...]]]

@@ -181,6 +181,7 @@ class Reconciler:
                 instance_id=instance.id,
                 created_at=now,
                 updated_at=now,
+                **self._journal.quiet(),
             )
         )
         return "adopted"
@@ -216,6 +217,7 @@ class Reconciler:
             type=member.config.type,
             base_url=member.config.settings.base_url,
             instance_id=finding.instance.id,
+            **self._journal.quiet(),
         )
         return "adopted"
 

@@ -206,6 +206,7 @@ class Settler:
             base_url=member.config.settings.base_url,
             instance_id=kept.id,
             doubts=doubts,
+            **self._journal.quiet(),
         )
         _log.warning("%s: found %s again, its id is %s", member.name, kept.name, kept.id)
         if len(found) > 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 from purveyor.engine.registry import Member
@@ -24,11 +23,11 @@ class Shared(Generic[T]):
 
     Whoever comes first is shown the pages as they come. Those who ask meanwhile share the walks that follow: many at once
     cost three, and not as many as they are. Nobody is shown an answer that was asked for before they asked, so that all
-    see what they have done themselves.
+    see what they have done themselves; and only a whole answer is shared.
     """
 
     def __init__(self) -> None:
-        self._lists: dict[Member, _Questions[T]] = {}
+        self._lists: dict[Member, _Line[T]] = {}
 
     async def walk(self, member: Member, walk: Walk[T], show: Show[T], patience: float) -> None:
         """Show a provider's list.
@@ -37,55 +36,55 @@ class Shared(Generic[T]):
             member: The provider.
             walk: Reads the list.
             show: Is given the pages.
-            patience: Seconds to wait for somebody else's walk at most; then this one goes by itself, so that a walk that
-                hangs holds up nobody for ever.
+            patience: Seconds to wait for others at most; then this one goes by itself.
         """
-        questions = self._lists.setdefault(member, _Questions())
-        questions.asking += 1
+        line = self._lists.setdefault(member, _Line())
+        line.length += 1
         try:
-            if questions.asking == 1:
+            if line.length == 1:
                 await walk(show)
-                return
-            for page in await questions.put(partial(_whole, walk), patience):
-                show(page)
+            else:
+                await line.walk(walk, show, patience)
         finally:
-            questions.asking -= 1
-            if not questions.asking:
+            line.length -= 1
+            if not line.length:
                 del self._lists[member]  # and with it the last answer
 
 
-class _Questions(Generic[T]):
-    """One question that many have, put by one of them at a time."""
+class _Line(Generic[T]):
+    """Those who want the same list: one of them reads it at a time, and the others are shown what that one was."""
 
     def __init__(self) -> None:
-        self.asking = 0
+        self.length = 0
         self._turn = asyncio.Lock()
         self._number = 0
         self._answer: list[Page[T]] | None = None
 
-    async def put(self, ask: Callable[[], Awaitable[list[Page[T]]]], patience: float) -> list[Page[T]]:
-        """The answer to a question that is put from now on, by whomever.
-
-        What goes wrong is told to whoever put the question, who may have had less time; the others ask for themselves.
-        """
+    async def walk(self, walk: Walk[T], show: Show[T], patience: float) -> None:
         number = self._number
         try:
             async with asyncio.timeout(patience):
                 await self._turn.acquire()
         except TimeoutError:
-            return await ask()
+            await walk(show)
+            return
         try:
-            if self._number == number:
-                self._number += 1
-                self._answer = None
-                self._answer = await ask()
+            if self._number == number or self._answer is None:
+                await self._read(walk, show)
+                return
             answer = self._answer
         finally:
             self._turn.release()
-        return await ask() if answer is None else answer
+        for page in answer:
+            show(page)
 
+    async def _read(self, walk: Walk[T], show: Show[T]) -> None:
+        pages: list[Page[T]] = []
 
-async def _whole(walk: Walk[T]) -> list[Page[T]]:
-    pages: list[Page[T]] = []
-    await walk(pages.append)
-    return pages
+        def both(page: Page[T]) -> None:
+            pages.append(page)
+            show(page)
+
+        self._number, self._answer = self._number + 1, None
+        await walk(both)
+        self._answer = pages

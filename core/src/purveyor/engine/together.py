@@ -12,7 +12,12 @@ T = TypeVar("T")
 
 
 async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """What each of them gives, in their order; a single one needs no task, which would cost more than most of them do."""
+    """What each of them gives, in their order; raises the first error once all are over, and never before.
+
+    A single one needs no task, which would cost more than most of them do.
+    """
     if len(works) == 1:
         return [await works[0]]
-    return await asyncio.gather(*works)
+    tasks = [asyncio.ensure_future(work) for work in works]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return [task.result() for task in tasks]

@@ -60,6 +60,8 @@ _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
+_AROUND_LABELS = re.compile(rf'\{{{LABEL_NAME.pattern}="(?:,{LABEL_NAME.pattern}=")*+\}}', re.ASCII)
+_LABEL_NAMES = re.compile(LABEL_NAME.pattern, re.ASCII)
 _BETWEEN, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(7)
 
 _KINDS = {dialect: {None: MetricType.UNKNOWN, **known} for dialect, known in TYPES.items()}
@@ -242,7 +244,7 @@ class PlainReader:
         for shape in (self._shapes.get(names), before):
             if shape is not None and shape.told == told and shape.names == names:
                 return shape
-        shape = _Shape(told, names, _columns(names, *_declared(told, self._dialect), self._dialect))
+        shape = _Shape(told, names, _columns(names, begins, *_declared(told, self._dialect), self._dialect))
         if len(self._shapes) >= SHAPES_KEPT:
             self._shapes.clear()
         if size <= LONGEST_SHAPE_KEPT:
@@ -279,10 +281,9 @@ class PlainReader:
 
 def _label_names(around: Sequence[str], most: int) -> Sequence[str]:
     """The names in ``{name=``, ``,name=`` and ``}``; none if that is not what stands there."""
-    names = [part[1:-1] for part in around[:-1]]
-    plain = [f",{name}=" for name in names] == [around[0].replace("{", ",", 1), *around[1:-1]]
-    good = all(LABEL_NAME.fullmatch(name) and name != "__name__" for name in names)
-    return names if plain and good and around[-1] == "}" and len({*names}) == len(names) <= most else ()
+    text = '"'.join(around)
+    names = _LABEL_NAMES.findall(text) if _AROUND_LABELS.fullmatch(text) else ()
+    return names if len({*names}) == len(names) <= most and "__name__" not in names else ()
 
 
 def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
@@ -312,21 +313,30 @@ def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
 
 
 def _columns(
-    names: Sequence[str], declared: Sequence[str], types: _Cells, helps: _Cells, dialect: Dialect
+    names: Sequence[str],
+    begins: _Cells,
+    declared: Sequence[str],
+    types: _Cells,
+    helps: _Cells,
+    dialect: Dialect,
 ) -> _Columns:
     """The families, in the order of their samples; then those without any."""
     kinds = list(map(_KINDS[dialect].__getitem__, types))
     starts, owners = _runs(range(len(names)), names)
+    if None in types or owners != declared or starts != list(compress(range(len(names)), begins)):
+        said = {
+            name: kind for name, kind, text in zip(declared, kinds, types, strict=True) if text is not None
+        }
+        owner_of = Declared(said).owner_of
+        starts, owners = _runs(starts, [name if name in said else owner_of(name) for name in owners])
+        if any(begins[at] != name for at, name in zip(starts, owners, strict=True) if name in said):
+            raise _NotPlainError  # what a family is was said too late for the first of these samples
     if owners != declared:
-        said = Declared(
-            {name: kind for name, kind, text in zip(declared, kinds, types, strict=True) if text is not None}
-        )
-        starts, owners = _runs(starts, list(map(said.owner_of, owners)))
         there = {*owners}
         if len(there) != len(owners):
             raise _NotPlainError  # families that are mixed with one another
         owners += [name for name in declared if name not in there]
-        kinds = [said.types.get(name, MetricType.UNKNOWN) for name in owners]
+        kinds = [said.get(name, MetricType.UNKNOWN) for name in owners]
         helps = list(map(dict(zip(declared, helps, strict=True)).get, owners))
     cuts = list(map(slice, starts, [*starts[1:], len(names)]))
     cuts += repeat(slice(0, 0), len(owners) - len(cuts))
