@@ -12,8 +12,8 @@ import re
 import threading
 from collections.abc import Callable, Container, Sequence
 from itertools import chain, compress, filterfalse, repeat
-from operator import itemgetter, ne
-from typing import Any, TypeVar
+from operator import is_, itemgetter, ne
+from typing import Any
 from weakref import WeakValueDictionary
 
 import attrs
@@ -41,8 +41,7 @@ LONGEST_SHAPE_KEPT = 2**20
 _WORTH_IT = 8  # below this many samples there is nothing to gain
 _NO_LABELS = Labels()
 _new: Callable[..., Any] = tuple.__new__
-
-T = TypeVar("T")
+_zip: Callable[..., Any] = zip
 
 # A match is a sample, and the notes right before it; each begins with a line feed, which is found fast. What comes first of
 # HELP and TYPE does so in all of a document, or else stands between the matches.
@@ -60,7 +59,6 @@ _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
-_AROUND_LABELS = re.compile(rf'\{{{LABEL_NAME.pattern}="(?:,{LABEL_NAME.pattern}=")*+\}}', re.ASCII)
 _LABEL_NAMES = re.compile(LABEL_NAME.pattern, re.ASCII)
 _BETWEEN, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(7)
 
@@ -107,7 +105,7 @@ class _Shape:
         families: Their names, types and helps, and where the samples of each begin and end.
         layouts: By the labels of each sample, as they are written.
         lines: Known when one of its layouts came again.
-        texts: What these keep, each once for all that have it.
+        heads: What stands before values in these, each once for all that have it.
     """
 
     told: _Told
@@ -115,13 +113,13 @@ class _Shape:
     families: _Columns
     layouts: WeakValueDictionary[_Written, _Layout] = attrs.field(factory=WeakValueDictionary)
     lines: _Lines | None = None
-    texts: dict[Any, Any] = attrs.field(factory=dict)
+    heads: dict[str, str] = attrs.field(factory=dict)
 
-    def shared(self, texts: Sequence[T]) -> tuple[T, ...]:
+    def shared(self, heads: Sequence[str]) -> tuple[str, ...]:
         """The same, but for that other machines have most of it, too."""
-        if len(self.texts) > SERIES_KEPT:
-            self.texts.clear()
-        return tuple(map(self.texts.setdefault, texts, texts))
+        if len(self.heads) > SERIES_KEPT:
+            self.heads.clear()
+        return tuple(map(self.heads.setdefault, heads, heads))
 
 
 @attrs.define(eq=False)
@@ -143,7 +141,7 @@ class _Layout:
         if self.shape.lines is None:
             self.shape.lines = _Lines.of(text)
         heads = [f"{name}{one or ''} " for name, one in zip(self.shape.names, written, strict=True)]
-        self.heads, self._length = self.shape.shared(heads), sum(map(len, heads))
+        self.heads, self._length = self.shape.shared(heads), len("".join(heads))
 
     def values(self, text: str) -> Sequence[str] | None:
         """The values as they are written, if all the rest is as it was."""
@@ -156,7 +154,7 @@ class _Layout:
         samples = known.pick_samples(lines)
         values = list(map(str.removeprefix, samples, self.heads))
         # A sample that begins in another way stays as long as it is, which makes all of them too long.
-        return values if sum(map(len, values)) + self._length == sum(map(len, samples)) else None
+        return values if len("".join(values)) + self._length == len("".join(samples)) else None
 
 
 class PlainReader:
@@ -206,8 +204,7 @@ class PlainReader:
         written = tuple(cells[_LABELS::7])
         layout = shape.layouts.get(written)
         if layout is None:
-            layout = _Layout(shape, self._its_labels(written))
-            shape.layouts[shape.shared(written) if shape.layouts else written] = layout
+            layout = shape.layouts[written] = _Layout(shape, self._its_labels(written))
         elif not layout.heads:
             layout.came_again(written, text)
         return layout, cells[_VALUE::7]
@@ -258,32 +255,36 @@ class PlainReader:
         fresh: list[Any] = list(filterfalse(known.__contains__, dict.fromkeys(written)))
         if max(map(len, fresh), default=0) > min(LONGEST_SERIES_KEPT, self._limits.label_length):
             raise _NotPlainError
-        plain = "\\" not in "".join(fresh)
-        around: Sequence[str] = ()
-        names: Sequence[str] = ()
-        for one in fresh:
-            parts = one.split('"')  # in turns what stands around the values, and the values
-            if parts[::2] != around:  # many in a row are alike in that
-                around = parts[::2]
-                names = _label_names(around, self._limits.labels)
-            if names and (plain or "\\" not in one):
-                known[one] = Labels(zip(names, parts[1::2]))  # noqa: B905 - asking for strict takes as long again
-            else:
-                known[one] = self._odd_labels(one[1:-1])
+        odd = [one for one in fresh if "\\" in one] if "\\" in "".join(fresh) else []
+        plain = [one for one in fresh if "\\" not in one] if odd else fresh
+        known.update(zip(odd, map(self._odd_labels, odd), strict=True))
+        found = _plain_labels(plain, self._limits.labels) or map(self._odd_labels, plain)
+        known.update(zip(plain, found, strict=True))
         return list(map(known.__getitem__, written))
 
-    def _odd_labels(self, inside: str) -> Labels:
-        name, found = labels(inside, self._dialect, self._limits)
+    def _odd_labels(self, written: str) -> Labels:
+        name, found = labels(written[1:-1], self._dialect, self._limits)
         if name is not None:
             raise _NotPlainError
         return found
 
 
-def _label_names(around: Sequence[str], most: int) -> Sequence[str]:
-    """The names in ``{name=``, ``,name=`` and ``}``; none if that is not what stands there."""
-    text = '"'.join(around)
-    names = _LABEL_NAMES.findall(text) if _AROUND_LABELS.fullmatch(text) else ()
-    return names if len({*names}) == len(names) <= most and "__name__" not in names else ()
+def _plain_labels(written: Sequence[str], most: int) -> list[Labels] | None:
+    """Labels that are written like ``{a="1",b="2"}`` and have no escapes; None if any are written otherwise."""
+    parts = "\n".join(written).split('"')  # in turns what stands around the values, and the values
+    shapes = '"'.join(parts[::2]).split("\n")  # one each, or else a value did not end
+    names = {shape: _label_names(shape, most) for shape in {*shapes}}
+    if len(shapes) != len(written) or None in names.values():
+        return None
+    values = iter(parts[1::2])  # each takes as many as it has names
+    return list(map(Labels, map(_zip, map(names.__getitem__, shapes), repeat(values))))
+
+
+def _label_names(shape: str, most: int) -> Sequence[str] | None:
+    """The names in ``{a=",b="}``; None if there is anything else."""
+    names = _LABEL_NAMES.findall(shape)
+    good = len({*names}) == len(names) <= most and "__name__" not in names
+    return names if good and shape == "{" + ",".join([f'{name}="' for name in names]) + "}" else None
 
 
 def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
@@ -324,12 +325,13 @@ def _columns(
     kinds = list(map(_KINDS[dialect].__getitem__, types))
     starts, owners = _runs(range(len(names)), names)
     if None in types or owners != declared or starts != list(compress(range(len(names)), begins)):
-        said = {
-            name: kind for name, kind, text in zip(declared, kinds, types, strict=True) if text is not None
-        }
+        said = dict(zip(declared, kinds, strict=True))
+        for name in compress(declared, map(is_, types, repeat(None))):
+            del said[name]
         owner_of = Declared(said).owner_of
         starts, owners = _runs(starts, [name if name in said else owner_of(name) for name in owners])
-        if any(begins[at] != name for at, name in zip(starts, owners, strict=True) if name in said):
+        told = list(map(begins.__getitem__, starts))
+        if told != owners and any(at != name for at, name in zip(told, owners, strict=True) if name in said):
             raise _NotPlainError  # what a family is was said too late for the first of these samples
     if owners != declared:
         there = {*owners}
