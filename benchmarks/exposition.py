@@ -1,14 +1,20 @@
 """Reading what node_exporter and dcgm-exporter say, side by side with the official Python client.
 
 Three situations: a process that has read nothing yet, a machine that is seen for the first time while its exporter is
-known from others, and the same machine again. Run it alone: ``python benchmarks/exposition.py``. It sends nothing.
+known from others, and the same machine again. Run it alone: ``python benchmarks/exposition.py``. Documents are made up;
+where Debian's ``prometheus-node-exporter`` is installed, this machine's own is read, too, from loopback.
 """
 
 from __future__ import annotations
 
 import random
+import re
+import shutil
+import socket
 import statistics
+import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -70,6 +76,33 @@ def dcgm_exporter(machine: int) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def real_node_exporter() -> Callable[[int], bytes] | None:
+    """What this machine says, with other labels for each machine; None if the exporter is not installed."""
+    if shutil.which("prometheus-node-exporter") is None:
+        return None
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = ["prometheus-node-exporter", f"--web.listen-address={address}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as exporter:
+        try:
+            text = _fetched(f"http://{address}/metrics")
+        finally:
+            exporter.terminate()
+    label = re.compile(rb'"([^"]*)"')
+    return lambda machine: label.sub(rb'"\g<1>%d"' % machine, text)
+
+
+def _fetched(url: str) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(100):
+        try:
+            with opener.open(url, timeout=10) as answer:
+                return bytes(answer.read())
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{url} does not answer")
+
+
 def forget_everything() -> None:
     """As in a process that has read nothing yet."""
     for dialect in Dialect:
@@ -109,3 +142,6 @@ def compare(title: str, document: Callable[[int], bytes]) -> None:
 if __name__ == "__main__":
     compare("node_exporter, 16 CPUs", node_exporter)
     compare("dcgm-exporter, 8 GPUs", dcgm_exporter)
+    real = real_node_exporter()
+    if real is not None:
+        compare("node_exporter of this machine", real)
