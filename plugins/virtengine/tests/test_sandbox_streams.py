@@ -236,6 +236,17 @@ async def test_a_shell_echoes_lines_and_ends_with_a_code(open_shell):
     assert socket.close_code == 1000
 
 
+async def test_keys_that_come_together_are_taken_one_after_the_other(open_shell):
+    socket = await open_shell()
+    answers = await typed(socket, b"one\rtw\x03three\r\x04four\r", count=4)
+    assert answers == [
+        bytes([STDOUT]) + b"one\r\n",
+        bytes([STDOUT]) + b"^C\r\n",
+        bytes([STDOUT]) + b"three\r\n",
+        bytes([RESULT]) + b'{"exit_code":0}',
+    ]
+
+
 async def test_a_shell_knows_its_size(open_shell):
     socket = await open_shell()
     assert await typed(socket, b"size\n") == [bytes([STDOUT]) + b"80x24\r\n"]

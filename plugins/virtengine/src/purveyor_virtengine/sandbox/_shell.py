@@ -5,6 +5,7 @@ layout of a resize (two big-endian 16-bit numbers, width and height) are Akash's
 """
 
 import json
+import re
 import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -128,6 +129,9 @@ def _container(call: Call) -> str:
     return named if isinstance(named, str) else ""
 
 
+_CONTROL = re.compile(rb"([\x03\x04])")
+
+
 @attrs.define(eq=False)
 class Script:
     """A tiny shell. It echoes each line, apart from a few words.
@@ -155,12 +159,21 @@ class Script:
 
     def _typed(self, payload: bytes) -> list[bytes]:
         answers: list[bytes] = []
-        if payload == b"\x04":
-            return self._end(0)
-        if payload == b"\x03":
-            self._line = b""
-            return [bytes([STDOUT]) + b"^C\r\n"]
-        *lines, self._line = (self._line + payload).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        for keys in _CONTROL.split(payload):  # what is typed fast comes in one frame
+            if self.over:
+                break
+            if keys == b"\x04":
+                answers += self._end(0)
+            elif keys == b"\x03":
+                self._line = b""
+                answers.append(bytes([STDOUT]) + b"^C\r\n")
+            else:
+                answers += self._lines(keys)
+        return answers
+
+    def _lines(self, keys: bytes) -> list[bytes]:
+        answers: list[bytes] = []
+        *lines, self._line = (self._line + keys).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             if not self.over:
                 answers += self._run(line)
