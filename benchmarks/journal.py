@@ -1,7 +1,7 @@
 """What it costs to buy exactly once, on disk and in memory.
 
 Run it alone: ``python benchmarks/journal.py``. The same plugin makes machines at a sandbox, in turns: bare, by its own
-method through the gate; and through ``provision``, which writes down what it buys. A disk sync is measured in the same
+method through the gate; and through ``provision``, which writes down what it buys, without a caller's key and with one. A disk sync is measured in the same
 run and the same folder, and where there is strace, syncs are counted. What choosing takes, which is no part of the
 journal, is measured beside. Then a process of its own holds 1,000 requests in flight, and its peak memory is shown.
 """

@@ -736,6 +736,25 @@ class TestReconciling:
             assert (await client.provision(SPEC, key="k")).instance.id == "a-0"
 
     @virtual
+    async def test_a_machine_that_took_the_place_of_a_vanished_one_is_not_noted_as_gone(self, world, disk):
+        cloud = world.add("a")
+        async with world.client(store=disk()) as client, world.client(store=disk()) as other:
+            await client.provision(SPEC)
+            cloud.machines.clear()
+            await asyncio.sleep(60)
+            cloud.fail("list_instances", Fault(seconds=20))
+            reconciling = asyncio.create_task(client.reconcile(apply=True))
+            await asyncio.sleep(1)
+            hold = await other._journal.take(await only(other))  # as one does whose machine came up broken
+            for state in (IntentState.DISCARDING, IntentState.DISCARDED, IntentState.SENT):
+                await hold.move(state)
+            await hold.move(IntentState.CONFIRMED, instance_id="new", **other._journal.quiet())
+            await hold.release()
+            (found,) = (await reconciling).findings
+            assert (found.kind, found.action) == (FindingKind.VANISHED, "")
+            assert (await only(client)).state is IntentState.CONFIRMED
+
+    @virtual
     async def test_a_machine_that_was_found_again_is_new_from_then_on(self, world, disk):
         cloud = world.add("a")
         cloud.hides_new = True

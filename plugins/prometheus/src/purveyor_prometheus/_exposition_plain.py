@@ -294,12 +294,11 @@ def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
     """
     between, begins, helps, types = told
     names = list(compress(begins, begins))
-    if between.strip("\n" if dialect is Dialect.TEXT else ""):
+    blank = "\n" if dialect is Dialect.TEXT else ""
+    if between.strip(blank):
         said = {name: [help_, type_] for name, help_, type_ in zip(names, helps, types, strict=True)}
         cells = _NOTE[dialect].split(between)
-        once = len(said) == len(names) and not "".join(cells[::4]).strip(
-            "\n" if dialect is Dialect.TEXT else ""
-        )
+        once = len(said) == len(names) and not "".join(cells[::4]).strip(blank)
         for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
             its = said.setdefault(name, [None, None])
             once = once and its[kind == "TYPE"] is None
