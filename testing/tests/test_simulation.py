@@ -195,7 +195,7 @@ def without_conflict_adoption():
             return await sending(self, hold, search, *args)
         except ConflictError as error:
             if again:
-                await self._note(hold, search, IntentState.ABSENT, error=error.message)
+                await self.note(hold, search, IntentState.ABSENT, error=error.message)
                 raise RefusedError from error
             raise
 
@@ -225,6 +225,19 @@ def without_compare_and_swap():
         whole(db, intent, row[0] if row else before)
 
     return patch.object(table, "write", write)
+
+
+def without_one_intent_for_a_key():
+    """Whoever finds that somebody else has used the key meanwhile writes an intent of its own beside."""
+    whole = table.insert
+
+    def insert(db, intent):
+        try:
+            whole(db, intent)
+        except table.TakenError:
+            whole(db, attrs.evolve(intent, position=intent.position + 1000))
+
+    return patch.object(table, "insert", insert)
 
 
 def without_the_host_check():
@@ -317,6 +330,7 @@ def without_the_breaker():
         (without_conflict_adoption, None, range(1000)),
         (without_the_holders_lock, None, range(9_000, 13_000)),
         (without_compare_and_swap, None, range(2000)),
+        (without_one_intent_for_a_key, None, range(1000)),
         (without_the_host_check, None, range(300)),
         (without_a_new_owner, None, range(300)),
         (without_leaving_alone, None, range(1000)),

@@ -26,6 +26,7 @@ from purveyor.model.selection import Attempt, Candidate
 from purveyor.policy.retry import ONE_TRY
 from purveyor.spi.hookspecs import Marking
 from purveyor.state.journal import Hold, Journal
+from purveyor.state.table import TakenError
 
 __all__ = ["Buyer"]
 
@@ -55,14 +56,18 @@ class Buyer:
         Raises:
             PurveyorError: What ended the search.
         """
-        hold = await self._hold(search)
-        if isinstance(hold, Intent):
-            return await self._waited_for(await self._made_before(hold, search), search)
-        async with hold:
-            found = await self._resume(hold, search)
-            if found is None:
-                return await self._search(hold, search)
-            return await self._waited_for(found, search)
+        while True:
+            hold = await self._hold(search)
+            if isinstance(hold, Intent):
+                return await self._waited_for(await self._made_before(hold, search), search)
+            try:
+                async with hold:
+                    found = await self._resume(hold, search)
+                    if found is None:
+                        return await self._search(hold, search)
+                    return await self._waited_for(found, search)
+            except TakenError:  # somebody else has used the key meanwhile
+                search.opened = await search.reopen()
 
     # What is there already
 
@@ -167,6 +172,8 @@ class Buyer:
         result: Instance | PurveyorError
         try:
             result = await self._attempt(hold, search, candidate, last=last)
+        except TakenError:
+            raise
         except PurveyorError as error:
             error.details.setdefault("mark", mark_of(hold.intent).text)
             result = error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from purveyor.engine.buying import Buyer
 from purveyor.engine.choosing import Chooser, Wish
@@ -72,12 +72,7 @@ class Provisioner:
         key = self._around.ids() if key is None else key
         check_key(key)
         wanted = digest(wish.spec, len(names), (await self._journal.identity()).secret)
-        places = dict(enumerate(names))
-        opened: Sequence[Intent | Hold]
-        if is_minted and admit is None:
-            opened = await self._journal.plan(key, places, wanted)
-        else:
-            opened = await self._journal.open(key, places, wanted, admit)
+        opened = await self._open(key, names, wanted, admit, is_minted=is_minted)
         fresh = sum(isinstance(one, Hold) for one in opened)
         turns = Turns(self._chooser, wish, fresh, self._around.clock, deadline)
 
@@ -85,8 +80,7 @@ class Provisioner:
             name = names[position]
 
             async def reopen() -> Intent | Hold:
-                (again,) = await self._journal.open(key, {position: name}, wanted)
-                return again
+                return await self._journal.look(key, position, name, wanted)
 
             return Search(wish.spec, name, opened, reopen, turns, wait, deadline)
 
@@ -98,6 +92,23 @@ class Provisioner:
                 hold.release()  # whoever was cancelled before its first step has never entered it
             raise
         return _sum_up(key, found, searches, turns)
+
+    async def _open(
+        self,
+        key: str,
+        names: Sequence[str],
+        wanted: Mapping[str, str],
+        admit: Admission | None,
+        *,
+        is_minted: bool,
+    ) -> Sequence[Intent | Hold]:
+        """The request's intents. Several under a key that others may use are written down together, so that all are one request's."""
+        places = dict(enumerate(names))
+        if admit is not None or (len(names) > 1 and not is_minted):
+            return await self._journal.open(key, places, wanted, admit)
+        if is_minted:
+            return await self._journal.plan(key, places, wanted)
+        return [await self._journal.look(key, 0, names[0], wanted)]
 
     async def _bought(self, search: Search) -> Instance | PurveyorError:
         """What a search comes to: whatever goes wrong with one, the others are waited for, and none goes on buying unseen."""

@@ -185,7 +185,7 @@ class Sender:
     ) -> PurveyorError | None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
         await hold.written()
-        if hold.intent.state is IntentState.PLANNED and state is not IntentState.REFUSED:
+        if hold.intent.state is IntentState.PLANNED:
             return None  # what was to be sent was never written down, so it was not sent
         try:
             await hold.move(state, **changes)

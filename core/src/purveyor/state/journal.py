@@ -98,13 +98,13 @@ class Journal:
         digest: Mapping[str, str],
         admit: Admission | None = None,
     ) -> list[Intent | Hold]:
-        """The intents of a key, by position; those that were not there are planned now, and already held.
+        """The intents of a key, by position; those that were not there are written down now, with nobody in between.
 
         Args:
             key: The caller's.
             names: Position to the machine's name.
             digest: Of the request.
-            admit: Looks at what is to be planned, with nobody in between; what it raises plans nothing.
+            admit: Looks at what is to be planned; what it raises plans nothing.
 
         Raises:
             ConflictError: The key was used for another request.
@@ -114,7 +114,11 @@ class Journal:
         def work(db: sqlite3.Connection) -> list[Intent | Hold]:
             self._holders.enter()
             others = self._all(db, owner) if admit else []
-            opened = [self._open(db, owner, key, position, name, digest) for position, name in names.items()]
+            opened = [
+                self._find(db, owner, key, position, digest)
+                or self._write_planned(db, self._planned(owner, key, position, name, digest))
+                for position, name in names.items()
+            ]
             fresh = sum(isinstance(one, Hold) for one in opened)
             if admit and fresh:
                 admit(fresh, others)
@@ -124,8 +128,26 @@ class Journal:
         self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
         return opened
 
+    async def look(self, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent | Hold:
+        """The intent of one position of a key, or a new one as ``plan`` makes it.
+
+        Raises:
+            ConflictError: The key was used for another request.
+        """
+        owner = (await self.identity()).owner
+        found = await self._store.transact(
+            lambda db: self._find(db, owner, key, position, digest), reading=True
+        )
+        if found is not None:
+            return found
+        (hold,) = await self.plan(key, {position: name}, digest)
+        return hold
+
     async def plan(self, key: str, names: Mapping[int, str], digest: Mapping[str, str]) -> list[Hold]:
-        """New intents, already held, of a key that nobody else can know: each is written down once something is sent."""
+        """New intents, already held. Each is written down with its first change, unless its key has one by then.
+
+        That is a ``TakenError`` of the change: nothing was sent, and it is the other's turn.
+        """
         owner = (await self.identity()).owner
         if not self._holders.has_entered:
             await self._store.transact(lambda _: self._holders.enter())
@@ -136,25 +158,22 @@ class Journal:
     def _all(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
         return [table.load(body) for (body,) in db.execute(f"{table.ALL} WHERE owner = ?", (owner,))]
 
-    def _open(
-        self,
-        db: sqlite3.Connection,
-        owner: str,
-        key: str,
-        position: int,
-        name: str,
-        digest: Mapping[str, str],
-    ) -> Intent | Hold:
+    def _find(
+        self, db: sqlite3.Connection, owner: str, key: str, position: int, digest: Mapping[str, str]
+    ) -> Intent | None:
         row = db.execute(
             "SELECT body FROM intent WHERE owner = ? AND key = ? AND position = ? "
             "AND state NOT IN ('tombstoned', 'reaped')",
             (owner, key, position),
         ).fetchone()
-        if row is not None:
-            intent = table.load(row[0])
-            check_same(intent, digest)
-            return intent
-        intent = attrs.evolve(self._planned(owner, key, position, name, digest), version=0)
+        if row is None:
+            return None
+        intent = table.load(row[0])
+        check_same(intent, digest)
+        return intent
+
+    def _write_planned(self, db: sqlite3.Connection, planned: Intent) -> Hold:
+        intent = attrs.evolve(planned, version=0)
         table.insert(db, intent)
         return Hold(self, intent)
 
@@ -238,16 +257,10 @@ class Journal:
         """Write down an intent that was carried out already, such as for a machine that was found.
 
         Raises:
-            ConflictError: There is one with that id or key.
+            TakenError: There is one with that id or key.
         """
 
-        def work(db: sqlite3.Connection) -> None:
-            try:
-                table.insert(db, intent)
-            except sqlite3.IntegrityError as exc:
-                raise ConflictError(f"intent {intent.id} is in the journal already") from exc
-
-        await self._store.transact(work)
+        await self._store.transact(lambda db: table.insert(db, intent))
 
     async def drop(self, intent: Intent) -> None:
         """Forget an intent for which nothing was ever sent."""
@@ -267,6 +280,7 @@ class Journal:
 
         Raises:
             ConflictError: Somebody else has changed it meanwhile.
+            TakenError: It was not written down yet, and its key has another one by now.
         """
         if state is not None and state not in STEPS[intent.state]:
             msg = f"an intent does not go from {intent.state.value} to {state.value}"

@@ -14,7 +14,7 @@ from purveyor.model.errors import ConflictError, IntentNotFoundError
 from purveyor.model.intent import Doubt, Intent, IntentState
 from purveyor.policy.intents import next_look
 
-__all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "insert", "load", "read", "write"]
+__all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "TakenError", "insert", "load", "read", "write"]
 
 UNWRITTEN = -1
 """Version of an intent that is not in the journal yet."""
@@ -26,9 +26,23 @@ _FIELDS = tuple(field.name for field in attrs.fields(Intent))
 _COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
 
 
+class TakenError(ConflictError):
+    """An intent cannot be written, since its key or its id has another one by now."""
+
+
 def insert(db: sqlite3.Connection, intent: Intent) -> None:
-    """Write an intent that is not there yet."""
-    db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
+    """Write an intent that is not there yet.
+
+    Raises:
+        TakenError: It is.
+    """
+    try:
+        db.execute("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(intent))
+    except sqlite3.IntegrityError as exc:
+        raise TakenError(
+            f"intent {intent.id}, or another one with its key, is in the journal already",
+            details={"intent": intent.id},
+        ) from exc
 
 
 def _row(intent: Intent) -> tuple[Any, ...]:
@@ -53,6 +67,7 @@ def write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
 
     Raises:
         ConflictError: It has another one now.
+        TakenError: It was not there before, and cannot be now.
     """
     if before == UNWRITTEN:
         insert(db, intent)
