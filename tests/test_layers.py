@@ -32,7 +32,7 @@ MAY_USE = {
     "model": set(),
     "spi": {"pluggy"},
     "policy": set(),
-    "state": {"sqlite3"},
+    "state": {"msgspec", "sqlite3"},
     "wire": {"aiohttp", "httpx"},
     "engine": {"cattrs", "pluggy", "stamina"},
     "config": {"cattrs", "yaml", "platformdirs"},

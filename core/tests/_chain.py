@@ -35,7 +35,7 @@ from purveyor.plugin import (
     ShellOutput,
 )
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor, VirtualClock
+from purveyor_testing.virtual import InlineThread, VirtualClock
 
 from ._cloud import entry, module
 
@@ -292,7 +292,7 @@ class ChainWorld:
             load_configuration(document, host, environ={}),
             plugins=host,
             around=around,
-            store=Store(None, InlineExecutor()),
+            store=Store(None, InlineThread()),
             **options,
         )
 

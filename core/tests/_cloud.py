@@ -56,7 +56,7 @@ from purveyor.plugin import (
     hookimpl,
 )
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor, VirtualClock, run_virtual
+from purveyor_testing.virtual import InlineThread, VirtualClock, run_virtual
 
 ALL_FACETS = frozenset({"compute", "catalog", "credentials", "billing", "marks"})
 SPEC = InstanceSpec(name="web", plan=Needs(cpus=1), image="ubuntu-24.04")
@@ -456,7 +456,7 @@ class World:
             load_configuration(document, plugins, environ=self.environ),
             plugins=plugins,
             around=self.around(host=host, boot=boot),
-            store=store or Store(None, InlineExecutor()),
+            store=store or Store(None, InlineThread()),
             health_interval=health_interval,
         )
 

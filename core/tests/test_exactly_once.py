@@ -30,7 +30,7 @@ from purveyor.state import journal as journal_module
 from purveyor.state import table
 from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor
+from purveyor_testing.virtual import InlineThread
 
 from ._cloud import HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
 
@@ -49,7 +49,7 @@ async def only(client):
 @pytest.fixture
 def disk(tmp_path):
     """Makes stores over one folder, as several processes would have."""
-    return lambda: Store(tmp_path, InlineExecutor())
+    return lambda: Store(tmp_path, InlineThread())
 
 
 class TestKeys:
@@ -85,7 +85,7 @@ class TestKeys:
                 return await super().transact(work, durable=durable, reading=reading)
 
         world.add("a")
-        async with world.client(store=Counting(tmp_path, InlineExecutor())) as client:
+        async with world.client(store=Counting(tmp_path, InlineThread())) as client:
             await client.provision(SPEC)
             counting, before = client._store, client._store.writes
             made = await client.provision(attrs.evolve(SPEC, name="two"))
@@ -100,8 +100,8 @@ class TestKeys:
     async def test_what_is_being_sent_without_a_key_is_left_alone_by_everybody_else(self, world, tmp_path):
         world.add("a").always["create_instance"] = Fault(seconds=30)
         async with (
-            world.client(store=Store(tmp_path, InlineExecutor())) as one,
-            world.client(store=Store(tmp_path, InlineExecutor())) as other,
+            world.client(store=Store(tmp_path, InlineThread())) as one,
+            world.client(store=Store(tmp_path, InlineThread())) as other,
         ):
             making = asyncio.create_task(one.provision(SPEC))
             await asyncio.sleep(1)
@@ -909,7 +909,7 @@ class TestJournals:
         cloud = world.add("a")
         cloud.hold(1)
         (tmp_path / "state.sqlite3").mkdir()  # in the way
-        async with world.client(store=Store(tmp_path, InlineExecutor())) as client:
+        async with world.client(store=Store(tmp_path, InlineThread())) as client:
             with pytest.raises(StateUnavailableError, match="state_dir"):
                 await client.provision(SPEC)
             assert len((await client.list_instances().collect()).items) == 1
@@ -947,7 +947,7 @@ class TestJournals:
                 return await super().transact(work, reading=reading)
 
         world.add("a")
-        async with world.client(store=Hanging(tmp_path, InlineExecutor())) as client:
+        async with world.client(store=Hanging(tmp_path, InlineThread())) as client:
             with pytest.raises(CallTimeoutError) as caught:
                 await client.provision(SPEC, key="k", deadline=20)
             assert caught.value.outcome is Outcome.NOT_SENT
@@ -1070,7 +1070,7 @@ class TestJournals:
         async def story():
             world.add("a")
             tmp_path.chmod(0o500)
-            async with world.client(store=Store(tmp_path, InlineExecutor())) as client:
+            async with world.client(store=Store(tmp_path, InlineThread())) as client:
                 with pytest.raises(StateUnavailableError):
                     await client.provision(SPEC)
             assert world.bought == []

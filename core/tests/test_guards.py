@@ -27,7 +27,7 @@ from purveyor import (
 )
 from purveyor.plugin import Rate
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor
+from purveyor_testing.virtual import InlineThread
 
 from ._cloud import HANG, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
 
@@ -58,7 +58,7 @@ def down(world):
 
 def share(tmp_path):
     """A store in a folder that several clients use."""
-    return Store(tmp_path, InlineExecutor())
+    return Store(tmp_path, InlineThread())
 
 
 class TestBreaker:
@@ -625,7 +625,7 @@ class TestLimits:
     @virtual
     async def test_nothing_is_written_while_all_is_well(self, world, monkeypatch):
         world.add("a").headers = {"ratelimit-remaining": "4900", "ratelimit-reset": "3000"}
-        store = Store(None, InlineExecutor())
+        store = Store(None, InlineThread())
         written = []
         monkeypatch.setattr(store, "update", lambda *args: written.append(args))
         async with world.client(store=store) as client:

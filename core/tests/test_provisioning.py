@@ -31,7 +31,7 @@ from purveyor import (
 )
 from purveyor.model import errors
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor
+from purveyor_testing.virtual import InlineThread
 
 from ._cloud import (
     BUG,
@@ -217,7 +217,7 @@ async def test_the_only_refusal_is_told_as_it_is(world):
 @virtual
 async def test_what_goes_wrong_before_a_provider_is_even_built_is_no_doubt(world, two):
     """The catalogue is remembered, so that a secret that is gone shows only when buying."""
-    store = Store(None, InlineExecutor())
+    store = Store(None, InlineThread())
     async with world.client(store=store, selection_policy="priority") as client:
         await client.explain(SPEC)
         await client.clear_cache(provider="nobody")
@@ -231,7 +231,7 @@ async def test_what_goes_wrong_before_a_provider_is_even_built_is_no_doubt(world
 
 @virtual
 async def test_a_provider_that_cannot_be_built_in_time_is_no_doubt(world, two):
-    store = Store(None, InlineExecutor())
+    store = Store(None, InlineThread())
     async with world.client(store=store) as client:
         await client.explain(SPEC)
         two[0].build_fault = lambda: asyncio.sleep(HANG)
@@ -317,7 +317,7 @@ async def test_a_request_that_breaks_in_an_unforeseen_way_waits_for_the_others(w
 async def test_a_state_that_cannot_be_written_buys_nothing(world, tmp_path):
     world.add("a")
     (tmp_path / "file").write_text("in the way")
-    async with world.client(store=Store(tmp_path / "file" / "state", InlineExecutor())) as client:
+    async with world.client(store=Store(tmp_path / "file" / "state", InlineThread())) as client:
         with pytest.raises(StateUnavailableError) as caught:
             await client.provision(SPEC, count=3)
         assert [one.id for one in (await client.list_plans().collect()).items] == ["s-1", "s-2", "g-1"]

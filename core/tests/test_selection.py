@@ -20,7 +20,7 @@ from purveyor.policy.selection import (
     normalise_strategy,
 )
 from purveyor.state.store import Store
-from purveyor_testing.virtual import InlineExecutor
+from purveyor_testing.virtual import InlineThread
 
 from ._cloud import SPEC, Fault, plan, refused, virtual
 
@@ -214,7 +214,7 @@ class TestThroughTheClient:
             world.add(name, weight=weight)
 
         def client():
-            store = Store(tmp_path, InlineExecutor())
+            store = Store(tmp_path, InlineThread())
             return world.client(store=store, selection_policy="weighted_round_robin")
 
         async with client() as one, client() as other:
@@ -228,7 +228,7 @@ class TestThroughTheClient:
         for name, weight in (("a", 5), ("b", 2), ("c", 1)):
             world.add(name, weight=weight)
             world.clouds[name].always["create_instance"] = Fault(seconds=1)
-        stores = [Store(tmp_path, InlineExecutor()) for _ in range(2)]
+        stores = [Store(tmp_path, InlineThread()) for _ in range(2)]
         clients = [world.client(store=store, selection_policy="weighted_round_robin") for store in stores]
         await asyncio.gather(*(clients[number % 2].provision(SPEC, count=4) for number in range(8)))
         assert [len(cloud.created) for cloud in world.clouds.values()] == [20, 8, 4]

@@ -3,12 +3,11 @@
 import asyncio
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from purveyor import StateUnavailableError
-from purveyor.state.store import Row, Store
+from purveyor.state.store import Row, Store, _connect
 
 
 @pytest.fixture
@@ -52,10 +51,13 @@ async def test_two_change_the_same_and_no_change_is_lost(store, tmp_path):
 async def test_many_that_open_a_new_folder_at_the_same_moment_all_get_in(tmp_path):
     """Switching a new file to WAL is refused at once while somebody else does it."""
     for number in range(60):
-        line = threading.Barrier(4)  # all of their threads start together
-        stores = [
-            Store(tmp_path / str(number), ThreadPoolExecutor(1, initializer=line.wait)) for _ in range(4)
-        ]
+        line = threading.Barrier(4)  # all of their threads open it together
+
+        def opened(folder=tmp_path / str(number), line=line):
+            line.wait()
+            return _connect(folder)
+
+        stores = [Store(tmp_path / str(number), connect=opened) for _ in range(4)]
         await asyncio.gather(*(one.put("a", str(key), b"x", 0.0) for key, one in enumerate(stores)))
         assert len(await stores[0].items("a")) == 4
         await asyncio.gather(*(one.aclose() for one in stores))
@@ -176,3 +178,45 @@ async def test_giving_up_waiting_does_not_break_what_is_under_way(store):
         await task
     await store.put("a", "other", b"2", 0.0)
     assert (await store.get("a", "other")).value == b"2"
+
+
+async def test_a_transaction_that_nobody_waits_for_any_more_is_done_all_the_same(store):
+    await store.put("a", "k", b"1", 0.0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def change(before):
+        begun.set()
+        go_on.wait()
+        return b"2"
+
+    changing = asyncio.create_task(store.update("a", "k", change, 0.0))
+    await asyncio.to_thread(begun.wait)
+    changing.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert (await store.get("a", "k")).value == b"2"
+
+
+def test_a_loop_that_ends_before_its_transaction_leaves_the_store_in_order(tmp_path):
+    store, begun, go_on = Store(tmp_path), threading.Event(), threading.Event()
+
+    def change(before):
+        begun.set()
+        go_on.wait()
+        return b"1"
+
+    async def leave():
+        changing = asyncio.create_task(store.update("a", "k", change, 0.0))
+        await asyncio.to_thread(begun.wait)
+        changing.cancel()
+
+    asyncio.run(leave())
+    go_on.set()
+
+    async def come_back():
+        found = await store.get("a", "k")
+        await store.aclose()
+        return found
+
+    assert asyncio.run(come_back()) == Row(b"1", 0.0)

@@ -29,7 +29,7 @@ class Clouds(RuleBasedStateMachine):
     def begin(self, seed, kinds):
         chance = random.Random(seed)
         providers = tuple((f"c{number}", kind) for number, kind in enumerate(kinds))
-        loop = HostLoop(chance)
+        loop = HostLoop()
         self.world = World(chance, loop, tight=True, start=start(), providers=providers)
         self.world.hosts = [Host("h0", Disk(0, chance, fragile=True))]
         self.world.faults.stop()

@@ -1,21 +1,23 @@
 """Virtual time: an event loop whose clock jumps to the next timer instead of waiting for it.
 
 A run repeats exactly from its seed as long as nothing in it waits for a socket or a thread; give the state store an
-``InlineExecutor`` so that it does not.
+``InlineThread`` so that it does not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import attrs
 
-__all__ = ["InlineExecutor", "VirtualClock", "VirtualLoop", "run_virtual"]
+from purveyor.state.thread import OneThread, if_waited_for
+
+__all__ = ["InlineThread", "VirtualClock", "VirtualLoop", "run_virtual"]
 
 T = TypeVar("T")
 
@@ -75,17 +77,26 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
-class InlineExecutor(Executor):
-    """Runs everything at once, in the calling thread."""
+class InlineThread(OneThread):
+    """No thread at all: whatever it is given is done at once, and told in the loop's next round."""
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """The finished future of ``fn(*args, **kwargs)``."""
-        future: Future[T] = Future()
+    def __init__(self) -> None:
+        """There is nothing to begin."""
+        super().__init__("")
+
+    def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """What has come of the work."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            tell = functools.partial(future.set_result, work())
         except Exception as exc:  # noqa: BLE001 - whoever awaits the future gets it
-            future.set_exception(exc)
+            tell = functools.partial(future.set_exception, exc)
+        loop.call_soon(if_waited_for, future, tell)
         return future
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -259,7 +259,6 @@ class Journal:
         Raises:
             TakenError: There is one with that id or key.
         """
-
         await self._store.transact(lambda db: table.insert(db, intent))
 
     async def drop(self, intent: Intent) -> None:

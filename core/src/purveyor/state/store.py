@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import attrs
 
 from purveyor.model.errors import StateUnavailableError
+from purveyor.state.thread import OneThread
 
 __all__ = ["Row", "Store"]
 
@@ -70,16 +69,16 @@ class Store:
     def __init__(
         self,
         folder: Path | None,
-        executor: Executor | None = None,
+        thread: OneThread | None = None,
         connect: Callable[[], sqlite3.Connection] | None = None,
     ) -> None:
         """Remember in ``folder`` (made when first needed), or only in memory if it is None.
 
-        ``executor`` takes the place of the thread, and ``connect`` that of opening the file.
+        ``thread`` takes the place of its own, and ``connect`` that of opening the file.
         """
         self.folder = folder
         self._connect = connect or functools.partial(_connect, folder)
-        self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="purveyor-state")
+        self._thread = thread or OneThread("purveyor-state")
         self._connection: sqlite3.Connection | None = None
         self._sure: str | None = None
         self._closed = False
@@ -133,8 +132,8 @@ class Store:
         """Close the file; may be called twice."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-            self._thread.shutdown(wait=False)
+            await self._thread.do(self._close)
+            self._thread.close()
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -154,9 +153,7 @@ class Store:
             raise StateUnavailableError("the state is closed; the client that it belongs to was closed")
         begin = f"BEGIN {'DEFERRED' if reading else 'IMMEDIATE'}"
         sure = None if reading else "FULL" if durable else "NORMAL"
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._transact, work, begin, sure
-        )
+        return await self._thread.do(functools.partial(self._transact, work, begin, sure))
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], begin: str, sure: str | None) -> T:
         try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from datetime import datetime
-from enum import Enum
 from typing import Any
 
-import attrs
+import msgspec
 
 from purveyor.model.errors import ConflictError, IntentNotFoundError
-from purveyor.model.intent import Doubt, Intent, IntentState
+from purveyor.model.intent import Intent
 from purveyor.policy.intents import next_look
 
 __all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "TakenError", "insert", "load", "read", "write"]
@@ -22,7 +19,6 @@ ALL = "SELECT body FROM intent"
 BY_DUE = f"{ALL} WHERE due <= ?"
 BY_INSTANCE = f"{ALL} WHERE provider = ? AND instance_id = ?"
 
-_FIELDS = tuple(field.name for field in attrs.fields(Intent))
 _COLUMNS = ("id", "owner", "key", "position", "state", "provider", "instance_id", "version", "due", "body")
 
 
@@ -47,7 +43,6 @@ def insert(db: sqlite3.Connection, intent: Intent) -> None:
 
 def _row(intent: Intent) -> tuple[Any, ...]:
     due = next_look(intent)
-    body = _text({name: getattr(intent, name) for name in _FIELDS})
     return (
         intent.id,
         intent.owner,
@@ -58,7 +53,7 @@ def _row(intent: Intent) -> tuple[Any, ...]:
         intent.instance_id,
         intent.version,
         due.timestamp() if due else None,
-        body,
+        msgspec.json.encode(intent).decode(),
     )
 
 
@@ -100,29 +95,9 @@ def read(db: sqlite3.Connection, intent_id: str) -> Intent:
     return load(row[0])
 
 
-def _plain(value: object) -> str | dict[str, Any]:
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return attrs.asdict(value) if isinstance(value, Doubt) else str(value)
+_decoder = msgspec.json.Decoder(Intent)
 
 
-_text = json.JSONEncoder(default=_plain).encode
-
-
-def load(body: str) -> Intent:
+def load(body: bytes) -> Intent:
     """An intent from its text."""
-    fields = json.loads(body)
-    for name in ("created_at", "updated_at", "sent_at"):
-        fields[name] = _moment(fields[name])
-    fields["state"] = IntentState(fields["state"])
-    fields["discarded"] = tuple(fields["discarded"])
-    fields["doubts"] = tuple(
-        Doubt(one["provider"], datetime.fromisoformat(one["due"])) for one in fields["doubts"]
-    )
-    return Intent(**fields)
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return _decoder.decode(body)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
 import sqlite3
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
 from purveyor.state.store import _prepared
+from purveyor.state.thread import OneThread, if_waited_for
+from purveyor_testing.simulation.time import HostLoop
 
-__all__ = ["Disk", "Door", "Row"]
+__all__ = ["SLOW_DISK", "Disk", "DiskThread", "Door", "Row"]
+
+T = TypeVar("T")
+
+SLOW_DISK = 2.0
+"""Seconds that a disk may take."""
 
 
 @attrs.frozen
@@ -64,7 +72,7 @@ class Disk:
     def held_by(self, holder: str) -> int:
         """On how many intents somebody works."""
         query = "SELECT count(*) FROM intent WHERE body LIKE ?"
-        (number,) = self.db.execute(query, (f'%"holder": "{holder}"%',)).fetchone()
+        (number,) = self.db.execute(query, (f'%"holder":"{holder}"%',)).fetchone()
         return int(number)
 
     def owner(self) -> str | None:
@@ -185,6 +193,36 @@ class Door:
 
     def close(self) -> None:
         """The disk stays for the others."""
+
+
+class DiskThread(OneThread):
+    """Does everything at once, as threads are no part of a world; whoever waits may be told at once, or a little later."""
+
+    def __init__(self, loop: HostLoop, chance: random.Random) -> None:
+        super().__init__("")
+        self._loop = loop
+        self._chance = chance
+
+    def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """What has come of the work."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        try:
+            result = work()
+        except Exception as exc:  # noqa: BLE001 - whoever awaits the future gets it
+            future.set_exception(exc)
+            return future
+        luck = self._chance.random()
+        if luck < 0.8:
+            future.set_result(result)
+        else:
+            seconds = 0.0 if luck < 0.97 else self._chance.random() * SLOW_DISK
+            self._loop.call_later(
+                seconds, if_waited_for, future, functools.partial(future.set_result, result)
+            )
+        return future
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
 
 @functools.cache

@@ -17,9 +17,8 @@ from purveyor.model.guards import BreakerPhase
 from purveyor.model.intent import Intent
 from purveyor.policy.breaker import OPEN_SECONDS
 from purveyor.state.store import Store
-from purveyor_testing.simulation.disk import Disk, Door, Row
-from purveyor_testing.simulation.time import BOOTED_AT, SLOW_DISK
-from purveyor_testing.virtual import InlineExecutor
+from purveyor_testing.simulation.disk import SLOW_DISK, Disk, DiskThread, Door, Row
+from purveyor_testing.simulation.time import BOOTED_AT
 
 if TYPE_CHECKING:
     from purveyor_testing.simulation.world import World
@@ -159,6 +158,7 @@ class Process:
         """A client on this host; one that ``lives`` looks after what is due by itself."""
         world, host = self.world, self.host
         store = SharedStore if world.guards_shared else Store
+        thread = DiskThread(world.loop, world.chance)
         self._client = MultiProviderClient(
             world.setup.configuration,
             plugins=world.setup.plugins,
@@ -170,7 +170,7 @@ class Process:
                 boot=f"{host.name}-{host.boot}",
                 environ={},
             ),
-            store=store(None, InlineExecutor(), connect=lambda: Door(host.disk, self.point)),  # type: ignore[arg-type, return-value]
+            store=store(None, thread, connect=lambda: Door(host.disk, self.point)),  # type: ignore[arg-type, return-value]
             holders=self.lock,  # type: ignore[arg-type]
             health_interval=1e9 if lives else None,
         )

@@ -67,7 +67,7 @@ def tell(seed: int) -> tuple[tuple[str, ...], list[str]]:
 
 def _run(seed: int, history: list[str] | None, *, tight: bool | None = None) -> tuple[str, ...]:
     chance = random.Random(seed)  # noqa: S311 - it is to repeat
-    loop = HostLoop(chance)  # type: ignore[abstract]  # there are no sockets
+    loop = HostLoop()  # type: ignore[abstract]  # there are no sockets
     world = World(chance, loop, history, tight=tight, start=start())
     with _listening(world, interested=history is not None):
         try:
@@ -108,7 +108,7 @@ def start() -> Start:
     catalogues: dict[str, tuple[float, Page[Any]]] = {}
     for marking in Marking:
         chance = random.Random(0)  # noqa: S311 - nothing depends on it
-        loop = HostLoop(chance)  # type: ignore[abstract]  # there are no sockets
+        loop = HostLoop()  # type: ignore[abstract]  # there are no sockets
         accounts = tuple((f"c{number}", marking) for number in range(4))
         world = World(chance, loop, tight=False, providers=accounts)
         world.faults.stop()

@@ -7,16 +7,14 @@ import contextvars
 import heapq
 import itertools
 import math
-import random
 import sys
 from asyncio import events
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from concurrent.futures import Executor
 from contextvars import Context, ContextVar
 from typing import Any, TypeVar
 
-__all__ = ["BOOTED_AT", "SLOW_DISK", "HostLoop"]
+__all__ = ["BOOTED_AT", "HostLoop"]
 
 T = TypeVar("T")
 
@@ -24,9 +22,6 @@ BOOTED_AT: ContextVar[float] = ContextVar("BOOTED_AT", default=0.0)
 """True seconds at which the host that the current task runs on was booted."""
 
 _TICK = 2.0**-20
-
-SLOW_DISK = 2.0
-"""Seconds that a disk may take."""
 
 
 class _Step(list[Any]):
@@ -40,16 +35,15 @@ class _Step(list[Any]):
 
 
 class HostLoop(asyncio.AbstractEventLoop):
-    """A loop on which each task sees the monotonic seconds of its own host, and whose disks are sometimes slow.
+    """A loop on which each task sees the monotonic seconds of its own host.
 
     Time is virtual: it jumps to the next timer. There are no sockets, no signals and no threads, which is why this
     takes half the time of asyncio's own loops.
     """
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self) -> None:
         self.now = 0.0
         """True seconds since the world began."""
-        self._chance = chance
         self._ready: deque[_Step] = deque()
         self._timers: list[tuple[float, int, _Step]] = []
         self._numbers = itertools.count()
@@ -101,26 +95,6 @@ class HostLoop(asyncio.AbstractEventLoop):
         step = _Step((callback, args, contextvars.copy_context() if context is None else context))
         heapq.heappush(self._timers, (math.ceil(when / _TICK) * _TICK, next(self._numbers), step))
         return step
-
-    def run_in_executor(  # type: ignore[override]
-        self,
-        executor: Executor | None,  # noqa: ARG002 - loops take it
-        func: Callable[..., Any],
-        *args: Any,
-    ) -> asyncio.Future[Any]:
-        """Do it at once, as threads are no part of a world; whoever waits may be told at once, or a little later."""
-        future = self.create_future()
-        try:
-            result = func(*args)
-        except Exception as exc:  # noqa: BLE001 - whoever awaits the future gets it
-            future.set_exception(exc)
-            return future
-        luck = self._chance.random()
-        if luck < 0.8:
-            future.set_result(result)
-        else:
-            self.call_later(0.0 if luck < 0.97 else self._chance.random() * SLOW_DISK, _tell, future, result)
-        return future
 
     def set_exception_handler(  # type: ignore[override]
         self, handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -181,11 +155,6 @@ class HostLoop(asyncio.AbstractEventLoop):
     def _finish(self, generator: AsyncGenerator[Any, Any]) -> None:
         """A generator was dropped before its end."""
         self.create_task(generator.aclose())
-
-
-def _tell(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
-        future.set_result(result)
 
 
 def _raise(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

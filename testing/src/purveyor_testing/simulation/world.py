@@ -98,6 +98,7 @@ class World:
         fragile = chance.random() < 0.3
         self.power_fails = fragile
         self.halting = False
+        self.at_once = False
         self.wanted: dict[str, list[Wanted]] = {}
         # Where nothing can be written, nothing can be shared.
         self.guards_shared = chance.random() < (0.6 if self.faults.stormy else 0.2) and not self.faults.full
@@ -164,6 +165,7 @@ class World:
         # The same program is started a second time beside the first.
         if not self.small and chance.random() < 0.2:
             self.halting = first.count == 1
+            self.at_once = chance.random() < 0.5
             callers.append(self._caller(self.hosts[0], first, "again"))
         if not self.small and chance.random() < 0.12:
             callers.append(self._move(self.hosts[0], Wanted(first.key, "web-moved", 1)))
@@ -196,7 +198,8 @@ class World:
         """Starts a program, and starts it again with the same key."""
         chance = self.chance
         for attempt in range(self._some(1, 1, 1, 2, 3)):
-            await asyncio.sleep(chance.choice((0, 0.3, 3, 30)) * chance.random())
+            if attempt or not self.at_once:
+                await asyncio.sleep(chance.choice((0, 0.3, 3, 30)) * chance.random())
             if host.gone:
                 return
             process = self.process(host, f"{host.name}/{wanted.key}.{name}{attempt}")

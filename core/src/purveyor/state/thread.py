@@ -1,0 +1,59 @@
+"""One thread beside the loop, for work that may wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+__all__ = ["OneThread", "if_waited_for"]
+
+T = TypeVar("T")
+
+
+class OneThread:
+    """Does what it is given, one after the other, in a thread that is begun with the first of it.
+
+    An executor would do the same. Its futures cost as much as a small transaction, since they are made for waiting in
+    threads, too; here only loops wait.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._given: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """What comes of the work, which is carried out even if nobody waits for it any more."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._thread is None:
+            # Should the program end first, a transaction that is cut short is one that never was.
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        self._given.put((work, future))
+        return future
+
+    def close(self) -> None:
+        """End it as soon as everything is done."""
+        self._given.put(None)
+
+    def _run(self) -> None:
+        while (given := self._given.get()) is not None:
+            work, future = given
+            try:
+                tell = functools.partial(future.set_result, work())
+            except BaseException as exc:  # noqa: BLE001 - whoever waits gets it
+                tell = functools.partial(future.set_exception, exc)
+            with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody waits
+                future.get_loop().call_soon_threadsafe(if_waited_for, future, tell)
+            del given, work, future, tell  # nothing is kept alive until the next one comes
+
+
+def if_waited_for(future: asyncio.Future[Any], tell: Callable[[], None]) -> None:
+    """Tell what has come of it, unless whoever waited was cancelled meanwhile."""
+    if not future.done():
+        tell()
