@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "core" / "src" / "purveyor"
 
 MAY_IMPORT = {
-    "model": set(),
+    "model": {"msgspec"},
     "spi": {"model"},
     "policy": {"model", "spi"},
     "state": {"model", "spi", "policy"},
@@ -29,7 +29,7 @@ MAY_IMPORT = {
 }
 OUTSIDE = {"aiohttp", "cattrs", "httpx", "msgspec", "pluggy", "platformdirs", "sqlite3", "stamina", "yaml"}
 MAY_USE = {
-    "model": set(),
+    "model": {"msgspec"},
     "spi": {"pluggy"},
     "policy": set(),
     "state": {"msgspec", "sqlite3"},

@@ -12,14 +12,12 @@ import pytest
 from purveyor.model.metrics import (
     GpuMetrics,
     Labels,
-    MetricFamily,
-    MetricType,
     ResourceKind,
     ResourceMetrics,
-    Sample,
     convert_unit,
     units_of,
 )
+from purveyor.model.samples import MetricFamily, MetricType, Sample
 from purveyor.spi.facets import MetricsRequest
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

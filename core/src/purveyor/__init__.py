@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from purveyor.model.instance import *
     from purveyor.model.intent import *
     from purveyor.model.metrics import *
+    from purveyor.model.samples import *
     from purveyor.model.selection import *
     from purveyor.model.totals import *
     from purveyor.model.values import *
@@ -32,6 +33,7 @@ _HOMES = (
     "purveyor.model.instance",
     "purveyor.model.intent",
     "purveyor.model.metrics",
+    "purveyor.model.samples",
     "purveyor.model.selection",
     "purveyor.model.totals",
     "purveyor.model.values",

@@ -3,6 +3,9 @@
 HTTP plugins also use :mod:`purveyor.wire`.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from purveyor.model.account import *  # noqa: F403
 from purveyor.model.catalog import *  # noqa: F403
 from purveyor.model.deployment import *  # noqa: F403
@@ -18,3 +21,17 @@ from purveyor.spi.deployments import *  # noqa: F403
 from purveyor.spi.events import *  # noqa: F403
 from purveyor.spi.facets import *  # noqa: F403
 from purveyor.spi.hookspecs import *  # noqa: F403
+
+if TYPE_CHECKING:
+    from purveyor.model.samples import *  # noqa: F403
+
+
+_SAMPLES = frozenset({"Exemplar", "MetricFamily", "MetricType", "Sample"})
+
+
+def __getattr__(name: str) -> Any:
+    """Samples need a library that takes its time to load, and most plugins have none."""
+    if name in _SAMPLES:
+        return getattr(importlib.import_module("purveyor.model.samples"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -449,7 +449,7 @@ BLOTS = [
 
 
 def everything(families: list[MetricFamily]) -> list[str]:
-    return sorted(repr((*family[:4], [tuple(sample) for sample in family.samples])) for family in families)
+    return sorted(repr((one.name, one.type, one.help, one.unit, list(one.samples))) for one in families)
 
 
 @settings(max_examples=400, deadline=None)

@@ -27,7 +27,7 @@ def name_of(document: Document) -> str:
 def rows(families: list[MetricFamily]) -> list[str]:
     """Everything about every sample, in an order of its own; repr tells NaN from NaN-free and -0.0 from 0.0."""
     return sorted(
-        repr((family.name, family.type, family.help, family.unit, tuple(sample)))
+        repr((family.name, family.type, family.help, family.unit, sample))
         for family in families
         for sample in family.samples
     )

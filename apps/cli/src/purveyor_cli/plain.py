@@ -38,6 +38,10 @@ def plain(value: Any, *, raw: bool = False) -> Any:
             return form(value)
     if hasattr(value, "_asdict"):  # a tuple with names
         value = value._asdict()
+    elif hasattr(
+        value, "__struct_fields__"
+    ):  # one of msgspec's, which need not be loaded to know that there is none
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
     elif attrs.has(type(value)):
         value = attrs.asdict(value, recurse=False, filter=lambda _, one: raw or not isinstance(one, Raw))
     if isinstance(value, Mapping):

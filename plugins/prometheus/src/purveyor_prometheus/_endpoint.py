@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import attrs
+from msgspec.structs import replace
 
 from purveyor.plugin import (
     Call,
@@ -163,7 +164,7 @@ class Endpoint:
         with self._named():
             found = await self._families(call, parse_exposition)
         now = self._ctx.clock.now()
-        return [family._replace(time=now) for family in found]
+        return [replace(family, time=now) for family in found]
 
     async def probe(self, call: Call) -> None:
         """Return if it answers.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from purveyor.plugin import MetricFamily, ProtocolMismatchError
 from purveyor_prometheus._exposition_grammar import BadLine, Dialect, ExpositionLimits
 from purveyor_prometheus._exposition_lines import LineReader, SeriesCache
@@ -53,7 +55,7 @@ def parse_exposition(
         reader = LineReader(dialect, limits, _KNOWN[dialect] if limits == _DEFAULT else {})
         _read(reader, text, 1)
         found = reader.take(finished=True)
-        families = [one._replace(source=source) for one in found if only is None or one.name in only]
+        families = [replace(one, source=source) for one in found if only is None or one.name in only]
     return families
 
 

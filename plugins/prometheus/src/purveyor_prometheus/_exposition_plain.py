@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Callable, Container, Sequence
 from itertools import chain, compress, filterfalse, repeat
-from operator import is_, itemgetter, ne
+from operator import itemgetter, ne
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -40,7 +40,6 @@ SHAPES_KEPT = 64
 LONGEST_SHAPE_KEPT = 2**20
 _WORTH_IT = 8  # below this many samples there is nothing to gain
 _NO_LABELS = Labels()
-_new: Callable[..., Any] = tuple.__new__
 _zip: Callable[..., Any] = zip
 
 # A match is a sample, and the notes right before it; each begins with a line feed, which is found fast. What comes first of
@@ -59,7 +58,7 @@ _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
-_LABEL_NAMES = re.compile(LABEL_NAME.pattern, re.ASCII)
+_LABELS_SHAPE = re.compile(rf'\{{{LABEL_NAME.pattern}+="(?:,{LABEL_NAME.pattern}+=")*+\}}', re.ASCII)
 _BETWEEN, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(7)
 
 _KINDS = {dialect: {None: MetricType.UNKNOWN, **known} for dialect, known in TYPES.items()}
@@ -67,6 +66,8 @@ _KINDS = {dialect: {None: MetricType.UNKNOWN, **known} for dialect, known in TYP
 _Cells = Sequence[Any]
 """Texts, and None for what is not there."""
 _Written = tuple[str | None, ...]
+_Declared = tuple[Sequence[str], _Cells, _Cells]
+"""The names of families, their types and their helps as they are written."""
 _Told = tuple[str, _Cells, _Cells, _Cells]
 """What stands between samples and what is told right before them; of whom that is, for each sample; HELP; TYPE."""
 _Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[slice]]
@@ -236,12 +237,15 @@ class PlainReader:
         names = tuple(cells[_OF::7])
         begins = cells[_FAMILY::7]
         firsts, seconds = (list(compress(cells[at::7], begins)) for at in (_FIRST, _SECOND))
-        helps, types = (firsts, seconds) if first == "HELP" else (seconds, firsts)
-        told = "".join(cells[_BETWEEN::7]), begins, helps, types
+        told = (
+            "".join(cells[_BETWEEN::7]),
+            begins,
+            *((firsts, seconds) if first == "HELP" else (seconds, firsts)),
+        )
         for shape in (self._shapes.get(names), before):
             if shape is not None and shape.told == told and shape.names == names:
                 return shape
-        shape = _Shape(told, names, _columns(names, begins, *_declared(told, self._dialect), self._dialect))
+        shape = _Shape(told, names, _columns(names, begins, _declared(told, self._dialect), self._dialect))
         if len(self._shapes) >= SHAPES_KEPT:
             self._shapes.clear()
         if size <= LONGEST_SHAPE_KEPT:
@@ -252,7 +256,7 @@ class PlainReader:
         """Those of each sample, which for many are the same."""
         known = self._labels
         known[None] = _NO_LABELS
-        fresh: list[Any] = list(filterfalse(known.__contains__, dict.fromkeys(written)))
+        fresh: list[Any] = list({*written}.difference(known))
         if max(map(len, fresh), default=0) > min(LONGEST_SERIES_KEPT, self._limits.label_length):
             raise _NotPlainError
         odd = [one for one in fresh if "\\" in one] if "\\" in "".join(fresh) else []
@@ -282,63 +286,57 @@ def _plain_labels(written: Sequence[str], most: int) -> list[Labels] | None:
 
 def _label_names(shape: str, most: int) -> Sequence[str] | None:
     """The names in ``{a=",b="}``; None if there is anything else."""
-    names = _LABEL_NAMES.findall(shape)
-    good = len({*names}) == len(names) <= most and "__name__" not in names
-    return names if good and shape == "{" + ",".join([f'{name}="' for name in names]) + "}" else None
+    if not _LABELS_SHAPE.fullmatch(shape):
+        return None
+    names = shape[1:-3].split('=",')
+    return names if len({*names}) == len(names) <= most and "__name__" not in names else None
 
 
-def _declared(told: _Told, dialect: Dialect) -> tuple[_Cells, _Cells, _Cells]:
+def _declared(told: _Told, dialect: Dialect) -> _Declared:
     """The names of families, and what TYPE and HELP say of each, or None.
 
     Each may be said once: else only the order of all lines would tell which of it counts.
     """
     between, begins, helps, types = told
     names = list(compress(begins, begins))
+    once = len({*names}) == len(names)
     blank = "\n" if dialect is Dialect.TEXT else ""
     if between.strip(blank):
-        said = {name: [help_, type_] for name, help_, type_ in zip(names, helps, types, strict=True)}
         cells = _NOTE[dialect].split(between)
-        once = len(said) == len(names) and not "".join(cells[::4]).strip(blank)
+        once = once and not "".join(cells[::4]).strip(blank)
+        said = {"TYPE": dict(zip(names, types, strict=True)), "HELP": dict(zip(names, helps, strict=True))}
         for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
-            its = said.setdefault(name, [None, None])
-            once = once and its[kind == "TYPE"] is None
-            its[kind == "TYPE"] = text
-        if not once:
-            raise _NotPlainError
-        names = list(said)
-        helps, types = zip(*said.values(), strict=True)
-    elif len({*names}) != len(names):
+            once = once and said[kind].get(name) is None
+            for each in said.values():
+                each.setdefault(name)
+            said[kind][name] = text
+        names = list(said["TYPE"])
+        types, helps = (list(each.values()) for each in said.values())
+    if not once:
         raise _NotPlainError
     return names, types, helps
 
 
-def _columns(
-    names: Sequence[str],
-    begins: _Cells,
-    declared: Sequence[str],
-    types: _Cells,
-    helps: _Cells,
-    dialect: Dialect,
-) -> _Columns:
+def _columns(names: Sequence[str], begins: _Cells, declared: _Declared, dialect: Dialect) -> _Columns:
     """The families, in the order of their samples; then those without any."""
+    families, types, helps = declared
     kinds = list(map(_KINDS[dialect].__getitem__, types))
-    starts, owners = _runs(range(len(names)), names)
-    if None in types or owners != declared or starts != list(compress(range(len(names)), begins)):
-        said = dict(zip(declared, kinds, strict=True))
-        for name in compress(declared, map(is_, types, repeat(None))):
-            del said[name]
-        owner_of = Declared(said).owner_of
-        starts, owners = _runs(starts, [name if name in said else owner_of(name) for name in owners])
-        told = list(map(begins.__getitem__, starts))
-        if told != owners and any(at != name for at, name in zip(told, owners, strict=True) if name in said):
-            raise _NotPlainError  # what a family is was said too late for the first of these samples
-    if owners != declared:
+    changes = list(map(ne, names, chain(("",), names)))
+    starts, owners = list(compress(range(len(names)), changes)), list(compress(names, changes))
+    told = list(map(begins.__getitem__, starts))
+    said = dict(zip(families, kinds, strict=True))
+    if None in types:
+        said = {name: kind for (name, kind), type_ in zip(said.items(), types, strict=True) if type_}
+        told = [name if name in said else None for name in told]
+    if told != owners:
+        starts, owners = _merged(starts, owners, told, said)
+    if owners != families:
         there = {*owners}
         if len(there) != len(owners):
             raise _NotPlainError  # families that are mixed with one another
-        owners += [name for name in declared if name not in there]
-        kinds = [said.get(name, MetricType.UNKNOWN) for name in owners]
-        helps = list(map(dict(zip(declared, helps, strict=True)).get, owners))
+        owners += filterfalse(there.__contains__, families)
+        kinds = list(map(said.get, owners, repeat(MetricType.UNKNOWN)))
+        helps = list(map(dict(zip(families, helps, strict=True)).get, owners))
     cuts = list(map(slice, starts, [*starts[1:], len(names)]))
     cuts += repeat(slice(0, 0), len(owners) - len(cuts))
     if None in helps:
@@ -348,16 +346,32 @@ def _columns(
     return owners, kinds, helps, cuts
 
 
+def _merged(
+    starts: Sequence[int], names: Sequence[str], told: _Cells, said: dict[str, MetricType]
+) -> tuple[list[int], list[str]]:
+    """Where the samples of another family begin, and of which: some have a suffix.
+
+    Args:
+        starts: Where another name begins.
+        names: Which one.
+        told: The family whose type is told right before that, or None.
+        said: All that have a type.
+    """
+    owner_of = Declared(said).owner_of
+    owners, new = list(names), bytearray(b"\1") * len(names)
+    for at in compress(range(len(names)), map(ne, told, names)):
+        owner = owners[at] = owner_of(names[at])
+        new[at] = at == 0 or owner != owners[at - 1]
+        # A type must be told before the first of its family's samples, and not before another's.
+        if told[at] != owner if told[at] else new[at] and owner in said:
+            raise _NotPlainError
+    return list(compress(starts, new)), list(compress(owners, new))
+
+
 def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
     if len(places) <= 1:
         return lambda lines: tuple([lines[at] for at in places])
     return itemgetter(*places)
-
-
-def _runs(places: Sequence[int], names: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Where another name begins, and which one."""
-    changes = list(map(ne, names, chain(("",), names)))
-    return list(compress(places, changes)), list(compress(names, changes))
 
 
 def _numbers(values: Sequence[str]) -> list[float]:
@@ -368,24 +382,18 @@ def _numbers(values: Sequence[str]) -> list[float]:
 
 
 def _families(layout: _Layout, numbers: Sequence[float], source: str) -> list[MetricFamily]:
-    # tuple.__new__ makes the same tuple as Sample(...) does, without a Python function for each one.
-    nothing = repeat(None)
-    columns = zip(layout.shape.names, layout.labels, numbers, nothing, nothing, strict=False)
-    samples: tuple[Sample, ...] = tuple(map(_new, repeat(Sample), columns))
+    samples = tuple(map(Sample, layout.shape.names, layout.labels, numbers))
     names, kinds, helps, cuts = layout.shape.families
     parts = map(samples.__getitem__, cuts)
-    rows = zip(names, kinds, helps, repeat(""), parts, nothing, repeat(source), strict=False)
-    return list(map(_new, repeat(MetricFamily), rows))
+    return list(map(MetricFamily, names, kinds, helps, repeat(""), parts, repeat(None), repeat(source)))
 
 
 def _some_families(
     layout: _Layout, numbers: Sequence[float], source: str, only: Container[str]
 ) -> list[MetricFamily]:
-    shape, nothing = layout.shape, repeat(None)
-    found = []
+    shape, found = layout.shape, []
     for name, kind, told, cut in zip(*shape.families, strict=True):
         if name in only:
-            columns = zip(shape.names[cut], layout.labels[cut], numbers[cut], nothing, nothing, strict=False)
-            samples = tuple(map(_new, repeat(Sample), columns))
+            samples = tuple(map(Sample, shape.names[cut], layout.labels[cut], numbers[cut]))
             found.append(MetricFamily(name, kind, told, "", samples, None, source))
     return found

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain, groupby
-from operator import itemgetter
+from operator import attrgetter
 
 import attrs
 
@@ -106,7 +106,9 @@ class Scraper:
 def _wanted(families: Sequence[MetricFamily]) -> dict[str, Sequence[Sample]]:
     """The samples that we know, by name, each series once."""
     found: dict[str, list[Sample]] = defaultdict(list)
-    for name, samples in groupby(chain.from_iterable(family.samples for family in families), itemgetter(0)):
+    for name, samples in groupby(
+        chain.from_iterable(family.samples for family in families), attrgetter("name")
+    ):
         if name in WANTED:
             found[name] += samples
     return {name: _once(samples) for name, samples in found.items()}

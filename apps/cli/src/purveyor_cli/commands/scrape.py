@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
+from msgspec.structs import replace
 
 from purveyor import MetricFamily, MetricType, Sample
 from purveyor_cli import exits
@@ -39,7 +40,7 @@ class Filter:
                 continue
             samples = [one for one in family.samples if self._wants(one)]
             if samples or not (self.prefixes or self.labels):
-                yield family._replace(samples=samples)
+                yield replace(family, samples=samples)
 
     def _wants(self, sample: Sample) -> bool:
         named = not self.prefixes or sample.name.startswith(self.prefixes)
