@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import math
 import os
 import sqlite3
 from datetime import timedelta
@@ -179,6 +181,7 @@ class TestKeys:
             first, second = await asyncio.gather(one.provision(SPEC, key="k"), other.provision(SPEC, key="k"))
         assert first.instance.id == second.instance.id
         assert cloud.count("create_instance") == 1
+        assert (second.attempts, second.warnings, second.explanation) == ((), (), None)
 
     @virtual
     async def test_two_tasks_with_one_key_make_one_machine(self, world):
@@ -215,6 +218,48 @@ class TestKeys:
         assert isinstance(first, QuotaExceededError)
         assert second.instance.name == "web"
         assert cloud.count("create_instance") == 2
+
+    @virtual
+    async def test_whoever_fails_while_another_is_being_served_is_given_that_machine(self, world, disk):
+        cloud = world.add("a")
+        cloud.always["create_instance"] = Fault(seconds=20)
+        cloud.fail("find_by_mark", Fault(), refused(PermissionDeniedError, seconds=5))
+        async with world.client(store=disk()) as one, world.client(store=disk()) as other:
+            first, second = await asyncio.gather(one.provision(SPEC, key="k"), other.provision(SPEC, key="k"))
+        assert first.instance.id == second.instance.id
+        assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_what_somebody_has_dropped_again_is_made_by_who_waited(self, world, disk, monkeypatch):
+        world.add("a").fail("find_by_mark", refused(PermissionDeniedError, seconds=5))
+        async with world.client(store=disk()) as one, world.client(store=disk()) as other:
+            first = asyncio.create_task(one.provision(SPEC, key="k", count=2))
+            await asyncio.sleep(1)
+            taking = other._journal.take
+
+            async def late(intent):
+                await asyncio.sleep(6)
+                await other._store.transact(
+                    lambda db: db.execute("DELETE FROM intent WHERE state = 'refused'")
+                )
+                return await taking(intent)
+
+            monkeypatch.setattr(other._journal, "take", late)
+            second = await other.provision(SPEC, key="k", count=2)
+            await asyncio.gather(first, return_exceptions=True)
+        assert len(second.instances) == 2
+
+    @virtual
+    async def test_a_key_is_one_requests_even_where_nothing_was_sent_for_its_first_machine(self, world):
+        cloud = world.add("a")
+        cloud.fail("find_by_mark", refused(PermissionDeniedError))
+        async with world.client() as client:
+            made = await client.provision(SPEC, key="k", count=2)
+            assert len(made.instances) == 1
+            with pytest.raises(ConflictError) as caught:
+                await client.provision(attrs.evolve(SPEC, name="other"), key="k")
+        assert caught.value.details["fields"] == ["count", "name"]
+        assert len(cloud.machines) == 1
 
     @virtual
     async def test_one_that_another_process_does_not_finish_is_uncertain(self, world, disk):
@@ -330,21 +375,23 @@ class TestDoubt:
         assert made.instance.id == "late"
         assert cloud.count("create_instance") == 1
 
-    def test_a_call_that_is_cancelled_at_any_step_leaves_its_key_to_the_next(self, world):
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_a_call_that_is_cancelled_at_any_step_leaves_its_key_to_the_next(self, world, tmp_path, count):
         def cancelled_after(steps):
             @virtual
             async def story():
                 nonlocal through
                 cloud = world.add("a", type="named")
-                async with world.client() as client:
-                    task = asyncio.create_task(client.provision(SPEC, key="k", wait=True))
+                stores = [Store(tmp_path / str(steps), InlineThread()) for _ in range(2)]
+                async with world.client(store=stores[0]) as client, world.client(store=stores[1]) as other:
+                    task = asyncio.create_task(client.provision(SPEC, key="k", count=count, wait=True))
                     for _ in range(steps):
                         await asyncio.sleep(0)
                     through = task.done()
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
-                    await client.provision(SPEC, key="k", wait=True)
-                assert len(cloud.created) == 1, steps
+                    await other.provision(SPEC, key="k", count=count, wait=True)
+                assert len(cloud.created) == count, steps
 
             story()
 
@@ -454,6 +501,7 @@ class TestDoubt:
             cloud.machines["late"] = cloud.machine("late", "web", tags=(mark,))
             await asyncio.sleep(300)
             await client.provision(attrs.evolve(SPEC, name="other"))
+            await asyncio.sleep(1)  # it is looked for beside
             assert "late" not in cloud.machines
             cloud.machines["late"] = cloud.machine("late", "web", status=InstanceStatus.DELETED, tags=(mark,))
             with pytest.raises(ProviderUnavailableError, match="gives late again"):
@@ -936,6 +984,47 @@ class TestJournals:
             again = await client.provision(SPEC, key="k")
         assert again.instance.id == made.instance.id
         assert cloud.count("create_instance") == 1
+
+    @virtual
+    async def test_what_is_told_in_broken_text_is_written_down_all_the_same(self, world, disk):
+        says = functools.partial(QuotaExceededError, "no \ud800")
+        cloud = world.add("a", priority=1)
+        cloud.fail("create_instance", refused(says))
+        world.add("b", priority=2)
+        async with world.client(store=disk(), selection_policy="priority") as client:
+            made = await client.provision(SPEC, key="k")
+            assert made.instance.provider == "b"
+            world.clouds["b"].fail(
+                "create_instance", refused(functools.partial(ValidationError, "no \ud800"))
+            )
+            with pytest.raises(ValidationError):
+                await client.provision(SPEC, key="other", provider="b")
+        async with world.client(store=disk()) as client:
+            errors = {intent.key: intent.error for intent in await client.list_intents()}
+        assert errors == {"k": None, "other": "no \ud800"}
+
+    @virtual
+    async def test_a_request_without_a_deadline_can_be_looked_at_by_all(self, world, disk):
+        world.add("a").always["create_instance"] = Fault(seconds=20)
+        async with world.client(store=disk()) as client, world.client(store=disk()) as other:
+            making = asyncio.create_task(client.provision(SPEC, key="k", deadline=math.inf))
+            await asyncio.sleep(5)
+            assert (await only(other)).quiet_after == math.inf
+            assert (await other.provision(SPEC, key="k")).instance.id == (await making).instance.id
+
+    @pytest.mark.parametrize("body", ["{", "{}", '{"state": "lost"}', "[]"])
+    def test_a_row_that_cannot_be_read_is_said_with_a_way_out(self, world, disk, body):
+        @virtual
+        async def story():
+            world.add("a")
+            async with world.client(store=disk()) as client:
+                await client.provision(SPEC, key="k")
+                await client._store.transact(lambda db: db.execute("UPDATE intent SET body = ?", (body,)))
+                with pytest.raises(StateUnavailableError, match="an intent that cannot be read") as caught:
+                    await client.list_intents()
+            assert caught.value.field == "state_dir"
+
+        story()
 
     @virtual
     async def test_a_write_that_hangs_past_the_deadline_and_fails_has_sent_nothing(self, world, tmp_path):

@@ -475,6 +475,33 @@ class TestTheGuardOnSpending:
         assert len(cloud.machines) == 3
 
     @virtual
+    async def test_what_a_key_still_wants_is_counted_when_it_is_asked_for_again(self, world):
+        cloud = world.add("a")
+        cloud.fail("create_instance", refused(ValidationError))
+        async with world.client(limits={"max_instances": 1}) as client:
+            with pytest.raises(ValidationError):
+                await client.provision(SPEC, key="k")
+            await client.provision(SPEC)  # what was refused takes up nothing
+            with pytest.raises(QuotaExceededError):
+                await client.provision(SPEC, key="k")
+        assert len(cloud.machines) == 1
+
+    @virtual
+    async def test_what_a_dead_process_had_planned_takes_up_nothing(self, world, tmp_path):
+        cloud = world.add("a")
+        cloud.always["find_by_mark"] = Fault(seconds=HANG)
+        client = world.client(store=Store(tmp_path, InlineThread()), limits={"max_instances": 1})
+        dying = asyncio.create_task(client.provision(SPEC, key="k"))
+        await asyncio.sleep(5)
+        client._journal._holders._forget()  # as the operating system does when a process dies
+        cloud.always.clear()
+        async with world.client(store=Store(tmp_path, InlineThread()), limits={"max_instances": 1}) as other:
+            assert (await other.provision(SPEC)).complete
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+        await client.aclose()
+
+    @virtual
     async def test_a_price_that_nobody_tells_cannot_be_guarded(self, world):
         cloud = world.add("a")
         cloud.plans = (attrs.evolve(cloud.plans[0], price_per_hour=None),)

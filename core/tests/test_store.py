@@ -1,6 +1,7 @@
 """What is remembered: by several processes, in memory, or not at all and said so."""
 
 import asyncio
+import gc
 import sqlite3
 import threading
 
@@ -220,3 +221,26 @@ def test_a_loop_that_ends_before_its_transaction_leaves_the_store_in_order(tmp_p
         return found
 
     assert asyncio.run(come_back()) == Row(b"1", 0.0)
+
+
+async def test_a_store_that_is_dropped_without_being_closed_leaves_no_thread(tmp_path):
+    before = set(threading.enumerate())
+    store = Store(tmp_path)
+    await store.put("a", "k", b"1", 0.0)
+    (thread,) = set(threading.enumerate()) - before
+    del store
+    gc.collect()
+    await asyncio.to_thread(thread.join)
+
+
+async def test_a_thread_that_cannot_be_begun_is_begun_the_next_time(tmp_path, monkeypatch):
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    store = Store(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            await store.put("a", "k", b"1", 0.0)
+    await store.put("a", "k", b"2", 0.0)
+    await store.aclose()

@@ -16,6 +16,7 @@ from purveyor.model.errors import (
     AllProvidersFailedError,
     ConflictError,
     InstanceNotFoundError,
+    IntentNotFoundError,
     Outcome,
     PurveyorError,
     StateUnavailableError,
@@ -26,7 +27,7 @@ from purveyor.model.selection import Attempt, Candidate
 from purveyor.policy.retry import ONE_TRY
 from purveyor.spi.hookspecs import Marking
 from purveyor.state.journal import Hold, Journal
-from purveyor.state.table import TakenError
+from purveyor.state.table import UNWRITTEN, TakenError
 
 __all__ = ["Buyer"]
 
@@ -66,8 +67,23 @@ class Buyer:
                     if found is None:
                         return await self._search(hold, search)
                     return await self._waited_for(found, search)
-            except TakenError:  # somebody else has used the key meanwhile
-                search.opened = await search.reopen()
+            except PurveyorError as error:
+                if hold.intent.version != UNWRITTEN or not await self._is_used_by_others(search, error):
+                    raise
+
+    async def _is_used_by_others(self, search: Search, error: PurveyorError) -> bool:
+        """Whether somebody else has used the key while nothing was written down here, so that it must be looked at again."""
+        search.opened = await search.reopen()
+        if isinstance(search.opened, Intent):
+            return True
+        await search.opened.release()
+        if not isinstance(error, TakenError) or self._around.clock.monotonic() >= search.deadline:
+            return False
+        await self._around.clock.sleep(
+            _POLL_SECONDS
+        )  # they have left it again; there is no end to that but the deadline's
+        search.opened = await search.reopen()
+        return True
 
     # What is there already
 
@@ -79,7 +95,11 @@ class Buyer:
                 return opened
             if opened.state.came_to_an_end and not opened.holder:
                 return opened  # whoever still holds it may find the machine broken, and make another
-            hold = await self._journal.take(opened)
+            try:
+                hold = await self._journal.take(opened)
+            except IntentNotFoundError:  # whoever planned it has sent nothing, and left
+                opened = await search.reopen()
+                continue
             if hold is not None and hold.intent.state is opened.state:
                 return hold
             if hold is not None:  # it was brought on before it could be taken

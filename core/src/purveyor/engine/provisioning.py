@@ -72,7 +72,11 @@ class Provisioner:
         key = self._around.ids() if key is None else key
         check_key(key)
         wanted = digest(wish.spec, len(names), (await self._journal.identity()).secret)
-        opened = await self._open(key, names, wanted, admit, is_minted=is_minted)
+        places = dict(enumerate(names))
+        if is_minted and admit is None:
+            opened: Sequence[Intent | Hold] = await self._journal.plan(key, places, wanted)
+        else:
+            opened = await self._open(key, places, wanted, admit)
         fresh = sum(isinstance(one, Hold) for one in opened)
         turns = Turns(self._chooser, wish, fresh, self._around.clock, deadline)
 
@@ -80,7 +84,8 @@ class Provisioner:
             name = names[position]
 
             async def reopen() -> Intent | Hold:
-                return await self._journal.look(key, position, name, wanted)
+                (again,) = await self._open(key, {position: name}, wanted, admit)
+                return again
 
             return Search(wish.spec, name, opened, reopen, turns, wait, deadline)
 
@@ -94,21 +99,12 @@ class Provisioner:
         return _sum_up(key, found, searches, turns)
 
     async def _open(
-        self,
-        key: str,
-        names: Sequence[str],
-        wanted: Mapping[str, str],
-        admit: Admission | None,
-        *,
-        is_minted: bool,
+        self, key: str, places: Mapping[int, str], wanted: Mapping[str, str], admit: Admission | None
     ) -> Sequence[Intent | Hold]:
-        """The request's intents. Several under a key that others may use are written down together, so that all are one request's."""
-        places = dict(enumerate(names))
-        if admit is not None or (len(names) > 1 and not is_minted):
+        """The intents of a key. Those of one request, and what counts against a limit, are written down together."""
+        if admit is not None or len(places) > 1:
             return await self._journal.open(key, places, wanted, admit)
-        if is_minted:
-            return await self._journal.plan(key, places, wanted)
-        return [await self._journal.look(key, 0, names[0], wanted)]
+        return [await self._journal.look(key, *one, wanted) for one in places.items()]
 
     async def _bought(self, search: Search) -> Instance | PurveyorError:
         """What a search comes to: whatever goes wrong with one, the others are waited for, and none goes on buying unseen."""
@@ -134,11 +130,12 @@ def _sum_up(
     if not instances:
         raise next((error for error in failures if isinstance(error, UncertainOutcomeError)), failures[0])
     late = tuple(search.late for search in searches if search.late is not None)
+    attempts = tuple(attempt for search in searches for attempt in search.attempts)
     return Provisioned(
         key=key,
         instances=instances,
         failures=failures + late,
-        attempts=tuple(attempt for search in searches for attempt in search.attempts),
+        attempts=attempts,
         warnings=tuple(warning for search in searches for warning in search.warnings),
-        explanation=turns.explanation,
+        explanation=turns.explanation if attempts else None,
     )

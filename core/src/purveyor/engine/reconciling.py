@@ -141,20 +141,22 @@ class Reconciler:
         """Delete a found machine, unless its intent has come to have it since; nobody may adopt it meanwhile."""
         async with contextlib.AsyncExitStack() as stack:
             with contextlib.suppress(IntentNotFoundError):
-                hold = await self._journal.take(await self._journal.get(finding.intent))
-                if hold is None:
-                    return "another process works on it"
-                await stack.enter_async_context(hold)
+                intent = await self._journal.get(finding.intent)
+                hold = await self._journal.take(intent)
+                if hold is not None:
+                    intent = (await stack.enter_async_context(hold)).intent
                 kind = self._registry.get(finding.provider).config.type
-                if finding.instance is not None and is_intents(finding.instance, kind, hold.intent):
+                if finding.instance is not None and is_intents(finding.instance, kind, intent):
                     return ""
-                if hold.intent.state.doubtful:
+                if intent.state.doubtful:
                     raise ConflictError(
                         f"intent {finding.intent} is still in doubt, and its key would make another machine; "
                         f"'purveyor intents resolve {finding.intent}' keeps this one, with --tombstone it is given up",
                         provider=finding.provider,
                         details={"intent": finding.intent},
                     )
+                if hold is None:
+                    return "another process works on it"
             await self._machines.delete(_where(finding), force=False, deadline=deadline)
         return "deleted"
 

@@ -29,6 +29,7 @@ from purveyor.spi.call import Call, Effect
 from purveyor.spi.facets import Compute, CreateRequest
 from purveyor.spi.hookspecs import Marking
 from purveyor.state.journal import Hold, Journal
+from purveyor.state.table import UNWRITTEN
 
 __all__ = ["Search", "Sender"]
 
@@ -185,7 +186,9 @@ class Sender:
     ) -> PurveyorError | None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
         await hold.written()
-        if hold.intent.state is IntentState.PLANNED:
+        if hold.intent.state is IntentState.PLANNED and (
+            hold.intent.version == UNWRITTEN or state is not IntentState.REFUSED
+        ):
             return None  # what was to be sent was never written down, so it was not sent
         try:
             await hold.move(state, **changes)

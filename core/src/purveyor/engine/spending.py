@@ -10,15 +10,13 @@ import attrs
 
 from purveyor.model.errors import QuotaExceededError
 from purveyor.model.instance import Instance
-from purveyor.model.intent import Intent, IntentState
+from purveyor.model.intent import Intent
 from purveyor.model.selection import Candidate, Explanation
 from purveyor.model.values import Money
 from purveyor.model.views import View
 from purveyor.state.journal import Admission
 
 __all__ = ["SpendingGuard"]
-
-_ON_THE_WAY = {IntentState.PLANNED, IntentState.SENT, IntentState.UNKNOWN}
 
 
 @attrs.frozen
@@ -50,7 +48,8 @@ class SpendingGuard:
 
         def admit(fresh: int, intents: Sequence[Intent]) -> None:
             on_the_way = sum(
-                one.state in _ON_THE_WAY
+                one.state.wants_machine
+                or one.state.doubtful
                 or (
                     one.state.owns_machine
                     and one.updated_at >= asked_at

@@ -57,6 +57,11 @@ class IntentState(Enum):
         return self in {IntentState.CONFIRMED, IntentState.ADOPTED}
 
     @property
+    def wants_machine(self) -> bool:
+        """Whether the intent surely has none, so that its key makes one."""
+        return self in {IntentState.PLANNED, IntentState.REFUSED, IntentState.ABSENT, IntentState.DISCARDED}
+
+    @property
     def came_to_an_end(self) -> bool:
         """Whether the intent has had its machine, so that its key makes no other."""
         return self.owns_machine or self is IntentState.DELETED
@@ -104,7 +109,7 @@ class Intent:
         boot: The machine's run in which ``quiet_after`` is measured.
         quiet_after: Monotonic seconds after which surely nothing more is sent for it.
         sent_at: When the last request was sent.
-        created_at: When it was written down.
+        created_at: When it was planned.
         updated_at: When it changed last.
     """
 

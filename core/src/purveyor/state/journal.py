@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -21,6 +21,8 @@ from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
 
 __all__ = ["Admission", "Hold", "Identity", "Journal", "Origin"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger("purveyor")
 
@@ -113,20 +115,23 @@ class Journal:
 
         def work(db: sqlite3.Connection) -> list[Intent | Hold]:
             self._holders.enter()
-            others = self._all(db, owner) if admit else []
+            others = self._on_their_way(db, owner) if admit else []
             opened = [
                 self._find(db, owner, key, position, digest)
                 or self._write_planned(db, self._planned(owner, key, position, name, digest))
                 for position, name in names.items()
             ]
-            fresh = sum(isinstance(one, Hold) for one in opened)
-            if admit and fresh:
-                admit(fresh, others)
+            wanting = sum(isinstance(one, Hold) or self._is_idle(one) for one in opened)
+            if admit and wanting:
+                admit(wanting, others)
             return opened
 
-        opened = await self._store.transact(work)
-        self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
-        return opened
+        async def opening() -> list[Intent | Hold]:
+            opened = await self._store.transact(work)
+            self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
+            return opened
+
+        return await self._kept(opening(), _holds)
 
     async def look(self, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent | Hold:
         """The intent of one position of a key, or a new one as ``plan`` makes it.
@@ -155,22 +160,32 @@ class Journal:
         self._active.update(hold.intent.id for hold in holds)
         return holds
 
-    def _all(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
-        return [table.load(body) for (body,) in db.execute(f"{table.ALL} WHERE owner = ?", (owner,))]
+    def _on_their_way(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
+        """Our own, but for those that come to nothing by themselves."""
+        found = [table.load(body) for (body,) in db.execute(f"{table.ALL} WHERE owner = ?", (owner,))]
+        return [one for one in found if not self._is_idle(one)]
+
+    def _is_idle(self, intent: Intent) -> bool:
+        """Whether it has no machine, and nobody alive works on getting one."""
+        holder = intent.holder
+        return (
+            intent.state.wants_machine
+            and holder != self._holders.name
+            and not (holder and self._holders.lives(holder))
+        )
 
     def _find(
         self, db: sqlite3.Connection, owner: str, key: str, position: int, digest: Mapping[str, str]
     ) -> Intent | None:
-        row = db.execute(
-            "SELECT body FROM intent WHERE owner = ? AND key = ? AND position = ? "
-            "AND state NOT IN ('tombstoned', 'reaped')",
-            (owner, key, position),
-        ).fetchone()
-        if row is None:
+        intents = f"{table.ALL} WHERE owner = ? AND key = ? AND state NOT IN ('tombstoned', 'reaped')"
+        row = db.execute(f"{intents} AND position = ?", (owner, key, position)).fetchone()
+        # Where a request has come to nothing at this position, the others of its key know what it was.
+        known = row or db.execute(f"{intents} LIMIT 1", (owner, key)).fetchone()
+        if known is None:
             return None
-        intent = table.load(row[0])
+        intent = table.load(known[0])
         check_same(intent, digest)
-        return intent
+        return intent if row else None
 
     def _write_planned(self, db: sqlite3.Connection, planned: Intent) -> Hold:
         intent = attrs.evolve(planned, version=0)
@@ -218,16 +233,17 @@ class Journal:
             table.write(db, held, now.version)
             return held
 
-        self._active.add(intent.id)
-        try:
-            held = await self._store.transact(work)
-        except BaseException:
-            self._active.discard(intent.id)
-            raise
-        if held is None:
-            self._active.discard(intent.id)
-            return None
-        return Hold(self, held)
+        async def taking() -> Hold | None:
+            held = None
+            self._active.add(intent.id)
+            try:
+                held = await self._store.transact(work)
+            finally:
+                if held is None:
+                    self._active.discard(intent.id)
+            return None if held is None else Hold(self, held)
+
+        return await self._kept(taking(), lambda hold: [hold] if hold else [])
 
     async def get(self, intent_id: str) -> Intent:
         """One intent.
@@ -298,6 +314,15 @@ class Journal:
         """What to write down when from now on nothing more is sent for an intent."""
         return {"quiet_after": self._origin.clock.monotonic(), "boot": self._origin.boot}
 
+    async def _kept(self, work: Coroutine[Any, Any, T], holds: Callable[[T], Iterable[Hold]]) -> T:
+        """What comes of the work; if the caller is cancelled meanwhile, what it holds by then is left again."""
+        task = self.later(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: _leave(() if _failed(done) else holds(done.result())))
+            raise
+
     def later(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do something that must be finished although nobody may wait for it; ``aclose`` does."""
         task = asyncio.create_task(work)
@@ -307,8 +332,7 @@ class Journal:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._pending.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen: who was cancelled meanwhile does not hear of it any more
+        _failed(task)  # seen: who was cancelled meanwhile does not hear of it any more
 
     def let_go(self, intent: Intent) -> None:
         """This process does not work on the intent any more."""
@@ -426,6 +450,19 @@ class Hold:
         released = self.release()
         if not isinstance(error, asyncio.CancelledError):
             await released
+
+
+def _holds(opened: Iterable[Intent | Hold]) -> list[Hold]:
+    return [one for one in opened if isinstance(one, Hold)]
+
+
+def _leave(holds: Iterable[Hold]) -> None:
+    for hold in holds:
+        hold.release()
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _refused(message: str, folder: object) -> StateUnavailableError:

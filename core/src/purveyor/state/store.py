@@ -132,8 +132,10 @@ class Store:
         """Close the file; may be called twice."""
         if not self._closed:
             self._closed = True
-            await self._thread.do(self._close)
-            self._thread.close()
+            try:
+                await self._thread.do(self._close)
+            finally:
+                self._thread.close()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sqlite3
+from datetime import datetime
+from enum import Enum
 from typing import Any
 
+import attrs
 import msgspec
 
 from purveyor.model.errors import ConflictError, IntentNotFoundError
-from purveyor.model.intent import Intent
+from purveyor.model.intent import Doubt, Intent, IntentState
 from purveyor.policy.intents import next_look
 
 __all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "TakenError", "insert", "load", "read", "write"]
@@ -53,7 +58,7 @@ def _row(intent: Intent) -> tuple[Any, ...]:
         intent.instance_id,
         intent.version,
         due.timestamp() if due else None,
-        msgspec.json.encode(intent).decode(),
+        _text(intent),
     )
 
 
@@ -95,9 +100,54 @@ def read(db: sqlite3.Connection, intent_id: str) -> Intent:
     return load(row[0])
 
 
-_decoder = msgspec.json.Decoder(Intent)
+_as_json = msgspec.json.Encoder().encode
 
 
-def load(body: bytes) -> Intent:
-    """An intent from its text."""
-    return _decoder.decode(body)
+def _text(intent: Intent) -> str:
+    """The whole intent as JSON."""
+    try:
+        return _as_json(intent).decode()
+    except (
+        TypeError,
+        UnicodeEncodeError,
+    ):  # subclasses of what JSON has, and halves of surrogate pairs, are written slowly
+        fields = {field.name: getattr(intent, field.name) for field in attrs.fields(Intent)}
+        return json.dumps(fields, default=_plain)
+
+
+def _plain(value: object) -> str | dict[str, Any]:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return attrs.asdict(value) if isinstance(value, Doubt) else str(value)
+
+
+def load(body: str) -> Intent:
+    """An intent from its text.
+
+    Raises:
+        sqlite3.DatabaseError: It is none.
+    """
+    try:
+        return _intent(json.loads(body))
+    except (ValueError, KeyError, TypeError) as exc:
+        msg = f"it has an intent that cannot be read ({type(exc).__name__}: {exc})"
+        raise sqlite3.DatabaseError(msg) from exc
+
+
+def _intent(fields: dict[str, Any]) -> Intent:
+    for name in ("created_at", "updated_at", "sent_at"):
+        fields[name] = _moment(fields[name])
+    fields["state"] = IntentState(fields["state"])
+    fields["discarded"] = tuple(fields["discarded"])
+    fields["doubts"] = tuple(
+        Doubt(one["provider"], datetime.fromisoformat(one["due"])) for one in fields["doubts"]
+    )
+    if fields["quiet_after"] is None:  # so JSON says that a number has no bound
+        fields["quiet_after"] = math.inf
+    return Intent(**fields)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
