@@ -220,6 +220,17 @@ class TestKeys:
         assert cloud.count("create_instance") == 2
 
     @virtual
+    async def test_of_two_in_one_process_one_works_on_an_intent(self, world):
+        world.add("a").fail("create_instance", refused(ValidationError))
+        async with world.client() as client:
+            with pytest.raises(ValidationError):
+                await client.provision(SPEC, key="k")
+            intent = await only(client)
+            holds = await asyncio.gather(*(client._journal.take(intent) for _ in range(3)))
+            (hold,) = filter(None, holds)
+            await hold.release()
+
+    @virtual
     async def test_whoever_fails_while_another_is_being_served_is_given_that_machine(self, world, disk):
         cloud = world.add("a")
         cloud.always["create_instance"] = Fault(seconds=20)

@@ -235,7 +235,6 @@ class Journal:
 
         async def taking() -> Hold | None:
             held = None
-            self._active.add(intent.id)
             try:
                 held = await self._store.transact(work)
             finally:
@@ -243,6 +242,7 @@ class Journal:
                     self._active.discard(intent.id)
             return None if held is None else Hold(self, held)
 
+        self._active.add(intent.id)  # at once: two that take it meet here
         return await self._kept(taking(), lambda hold: [hold] if hold else [])
 
     async def get(self, intent_id: str) -> Intent:

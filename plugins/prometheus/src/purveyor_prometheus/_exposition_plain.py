@@ -299,17 +299,18 @@ def _label_names(shape: str, most: int) -> Sequence[str] | None:
 def _declared(told: _Told, dialect: Dialect) -> _Declared:
     """The names of families, and what TYPE and HELP say of each, or None.
 
-    Each may be said once: else only the order of all lines would tell which of it counts.
+    Each may be said once, and the type not apart from a help that stands right before a sample: else only the order of all
+    lines would tell what counts for whom.
     """
     between, begins, helps, types = told
     names = list(compress(begins, begins))
     blank = "\n" if dialect is Dialect.TEXT else ""
     if between.strip(blank):
-        cells = _NOTE[dialect].split(between)
+        cells, there = _NOTE[dialect].split(between), {*names}
         said = {"TYPE": dict(zip(names, types, strict=True)), "HELP": dict(zip(names, helps, strict=True))}
-        once = len(said["TYPE"]) == len(names) and not "".join(cells[::4]).strip(blank)
+        once = len(there) == len(names) and not "".join(cells[::4]).strip(blank)
         for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
-            once = once and said[kind].get(name) is None
+            once = once and said[kind].get(name) is None and not (kind == "TYPE" and name in there)
             for each in said.values():
                 each.setdefault(name)
             said[kind][name] = text
