@@ -419,6 +419,28 @@ def test_a_document_without_metadata_takes_the_short_way_too() -> None:
         assert (family.name, family.type, len(family.samples)) == ("load", MetricType.UNKNOWN, 20)
 
 
+def test_a_type_counts_from_where_it_is_told() -> None:
+    text = "# HELP a Told early.\na_bucket 1\n# TYPE a histogram\na_count 2\n" + many(20)
+    families = {family.name: family for family in parse_exposition(text.encode(), TEXT)}
+    assert (families["a_bucket"].type, families["a_bucket"].help) == (MetricType.UNKNOWN, "")
+    assert (families["a"].type, families["a"].help) == (MetricType.HISTOGRAM, "Told early.")
+    assert [sample.name for sample in families["a"].samples] == ["a_count"]
+
+
+@pytest.mark.parametrize(
+    "odd", ["-0", "NaN", "+Inf", "-Inf", "1e400", "2.5e-324", "9007199254740993", ".5", "+5"]
+)
+def test_each_number_is_read_bit_for_bit_among_others(odd: str) -> None:
+    text = many(20) + f"odd {odd}\n"
+    assert repr(samples(text)[-1].value) == repr(float(odd))
+
+
+@pytest.mark.parametrize("odd", ["1,2", "1_0", "[1]", "1 ,", "", "0x1", "\u0661"])
+def test_what_is_no_number_is_none_among_others_either(odd: str) -> None:
+    with pytest.raises(ProtocolMismatchError):
+        samples(many(20) + f"odd {odd}\n")
+
+
 def test_labels_are_shared_and_never_change() -> None:
     [one, *_] = samples(many(20))
     [again, *_] = samples(many(20))

@@ -61,6 +61,7 @@ _NOTE = {
     dialect: re.compile(rf"\n# (HELP|TYPE) {_NAME} {blanks}(.*+)", re.ASCII)
     for dialect, blanks in _BLANKS.items()
 }
+_BLANK_LINES = {Dialect.TEXT: "\n", Dialect.OPENMETRICS: ""}
 _LABELS_SHAPE = re.compile(rf'\{{{LABEL_NAME.pattern}+="(?:,{LABEL_NAME.pattern}+=")*+\}}', re.ASCII)
 _BETWEEN, _FAMILY, _FIRST, _SECOND, _OF, _LABELS, _VALUE = range(7)
 
@@ -71,8 +72,10 @@ _Cells = Sequence[Any]
 _Written = tuple[str | None, ...]
 _Declared = tuple[Sequence[str], _Cells, _Cells]
 """The names of families, their types and their helps as they are written."""
-_Told = tuple[str, _Cells, _Cells, _Cells]
-"""What stands between samples and what is told right before them; of whom that is, for each sample; HELP; TYPE."""
+_Gaps = tuple[tuple[int, str], ...]
+"""What else stands before a sample, of those that have anything, and before which."""
+_Told = tuple[_Gaps, _Cells, _Cells, _Cells]
+"""What stands elsewhere, and what is told right before samples: of whom, for each sample; HELP; TYPE."""
 _Columns = tuple[Sequence[str], Sequence[MetricType], Sequence[str], Sequence[slice]]
 
 
@@ -240,11 +243,11 @@ class PlainReader:
         names = tuple(cells[_OF::7])
         begins = cells[_FAMILY::7]
         firsts, seconds = (list(compress(cells[at::7], begins)) for at in (_FIRST, _SECOND))
-        told = (
-            "".join(cells[_BETWEEN::7]),
-            begins,
-            *((firsts, seconds) if first == "HELP" else (seconds, firsts)),
+        gaps, blank = cells[_BETWEEN::7], _BLANK_LINES[self._dialect]
+        between = (
+            tuple([(at, gap) for at, gap in enumerate(gaps) if gap]) if "".join(gaps).strip(blank) else ()
         )
+        told = between, begins, *((firsts, seconds) if first == "HELP" else (seconds, firsts))
         for shape in (self._shapes.get(names), before):
             if shape is not None and shape.told == told and shape.names == names:
                 return shape
@@ -299,26 +302,27 @@ def _label_names(shape: str, most: int) -> Sequence[str] | None:
 def _declared(told: _Told, dialect: Dialect) -> _Declared:
     """The names of families, and what TYPE and HELP say of each, or None.
 
-    Each may be said once, and the type not apart from a help that stands right before a sample: else only the order of all
-    lines would tell what counts for whom.
+    Each may be said once, and a type before the samples that it is for: else the order of all lines would matter.
     """
     between, begins, helps, types = told
     names = list(compress(begins, begins))
-    blank = "\n" if dialect is Dialect.TEXT else ""
-    if between.strip(blank):
-        cells, there = _NOTE[dialect].split(between), {*names}
-        said = {"TYPE": dict(zip(names, types, strict=True)), "HELP": dict(zip(names, helps, strict=True))}
-        once = len(there) == len(names) and not "".join(cells[::4]).strip(blank)
+    if not between:
+        return names, types, helps
+    there = {*names}
+    once = len(there) == len(names)
+    said = {"TYPE": dict(zip(names, types, strict=True)), "HELP": dict(zip(names, helps, strict=True))}
+    for at, gap in between:
+        cells = _NOTE[dialect].split(gap)
+        once = once and not "".join(cells[::4]).strip(_BLANK_LINES[dialect])
         for kind, name, text in zip(cells[1::4], cells[2::4], cells[3::4], strict=True):
-            once = once and said[kind].get(name) is None and not (kind == "TYPE" and name in there)
+            late = kind == "TYPE" and name in there and begins[at : at + 1] != [name]
+            once = once and not late and said[kind].get(name) is None
             for each in said.values():
                 each.setdefault(name)
             said[kind][name] = text
-        if not once:
-            raise _NotPlainError
-        names = list(said["TYPE"])
-        types, helps = (list(each.values()) for each in said.values())
-    return names, types, helps
+    if not once:
+        raise _NotPlainError
+    return list(said["TYPE"]), list(said["TYPE"].values()), list(said["HELP"].values())
 
 
 def _columns(names: Sequence[str], begins: _Cells, declared: _Declared, dialect: Dialect) -> _Columns:
