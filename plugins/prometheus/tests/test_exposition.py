@@ -441,6 +441,16 @@ def test_what_is_no_number_is_none_among_others_either(odd: str) -> None:
         samples(many(20) + f"odd {odd}\n")
 
 
+@pytest.mark.parametrize(
+    "odd", ['{x="1"}"}', '{x="1"}""}', '{x="1}', '{x=1"}', '{x="1",x="2"}', '{="1"}', '{x="1""y="2"}']
+)
+def test_labels_that_are_none_are_none_wherever_they_stand(odd: str) -> None:
+    lines = many(20).splitlines()
+    for at in (2, 10, len(lines)):
+        with pytest.raises(ProtocolMismatchError):
+            samples("\n".join([*lines[:at], f"load{odd} 1", *lines[at:], ""]))
+
+
 def test_labels_are_shared_and_never_change() -> None:
     [one, *_] = samples(many(20))
     [again, *_] = samples(many(20))

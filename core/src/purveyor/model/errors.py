@@ -103,7 +103,7 @@ class PurveyorError(Exception):
     """The root of everything that Purveyor raises.
 
     Attributes:
-        message: One sentence for a person; never a secret, never a whole response.
+        message: One sentence for a person; never a secret, never a whole response. What is no text is replaced.
         provider: Name of the configured provider, where one was involved.
         operation: What was being done, such as ``create_instance``.
         field: The input field at fault, such as ``plan``.
@@ -131,8 +131,9 @@ class PurveyorError(Exception):
         outcome: Outcome | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        # Providers may send halves of surrogate pairs, which no log, terminal or file takes.
+        self.message = message.encode(errors="replace").decode()
+        super().__init__(self.message)
         self.provider = provider
         self.operation = operation
         self.field = field

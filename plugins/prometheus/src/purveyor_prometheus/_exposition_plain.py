@@ -285,7 +285,7 @@ def _plain_labels(written: Sequence[str], most: int) -> list[Labels] | None:
     parts = "\n".join(written).split('"')  # in turns what stands around the values, and the values
     shapes = '"'.join(parts[::2]).split("\n")  # one each, or else a value did not end
     names = {shape: _label_names(shape, most) for shape in {*shapes}}
-    if len(shapes) != len(written) or None in names.values():
+    if len(parts) % 2 == 0 or len(shapes) != len(written) or None in names.values():
         return None
     values = iter(parts[1::2])  # each takes as many as it has names
     return list(map(Labels, map(_zip, map(names.__getitem__, shapes), repeat(values))))
