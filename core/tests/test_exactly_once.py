@@ -28,8 +28,8 @@ from purveyor import (
     UncertainOutcomeError,
     ValidationError,
 )
+from purveyor.state import identity, table
 from purveyor.state import journal as journal_module
-from purveyor.state import table
 from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
 from purveyor_testing.virtual import InlineThread
@@ -1158,7 +1158,7 @@ class TestJournals:
     @virtual
     async def test_one_on_a_network_file_system_is_refused_with_the_way_out(self, world, disk, monkeypatch):
         world.add("a")
-        monkeypatch.setattr(journal_module, "network_file_system", lambda _: "nfs4")
+        monkeypatch.setattr(identity, "network_file_system", lambda _: "nfs4")
         async with world.client(store=disk()) as client:
             with pytest.raises(StateUnavailableError, match=r"nfs4.*local disk"):
                 await client.provision(SPEC)

@@ -19,7 +19,8 @@ from purveyor.model.intent import IntentState
 from purveyor.plugin import Mark, Marking
 from purveyor.policy import reconciling
 from purveyor.state import table
-from purveyor.state.journal import Identity, Journal
+from purveyor.state.identity import Identity
+from purveyor.state.journal import Journal
 from purveyor.state.store import Store
 from purveyor_testing.simulation import disk, process, provider
 from purveyor_testing.simulation.cloud import Cloud, Walk

@@ -43,7 +43,8 @@ from purveyor.policy.validation import instance_names, validate_spec
 from purveyor.spi.call import Call, Effect, LoopClock
 from purveyor.spi.events import Observer
 from purveyor.state.holders import Holders
-from purveyor.state.journal import Admission, Journal, Origin
+from purveyor.state.identity import Origin
+from purveyor.state.journal import Admission, Journal
 from purveyor.state.place import this_boot, this_host
 from purveyor.state.store import Store
 
