@@ -243,10 +243,10 @@ class PlainReader:
         names = tuple(cells[_OF::7])
         begins = cells[_FAMILY::7]
         firsts, seconds = (list(compress(cells[at::7], begins)) for at in (_FIRST, _SECOND))
-        gaps, blank = cells[_BETWEEN::7], _BLANK_LINES[self._dialect]
-        between = (
-            tuple([(at, gap) for at, gap in enumerate(gaps) if gap]) if "".join(gaps).strip(blank) else ()
-        )
+        gaps = cells[_BETWEEN::7]
+        between: _Gaps = ()
+        if "".join(gaps).strip(_BLANK_LINES[self._dialect]):
+            between = tuple([(at, gaps[at]) for at in compress(range(len(gaps)), gaps)])
         told = between, begins, *((firsts, seconds) if first == "HELP" else (seconds, firsts))
         for shape in (self._shapes.get(names), before):
             if shape is not None and shape.told == told and shape.names == names:
