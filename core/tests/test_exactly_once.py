@@ -34,7 +34,7 @@ from purveyor.state.place import network_file_system
 from purveyor.state.store import Store
 from purveyor_testing.virtual import InlineThread
 
-from ._cloud import HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Fault, refused, virtual
+from ._cloud import HANG, LOST_AFTER, LOST_BEFORE, NOT_SENT, SPEC, Cloud, Fault, refused, virtual
 
 BLIND = Fault(kind="refused", error=lambda: PermissionDeniedError("no scope"))
 
@@ -250,9 +250,6 @@ class TestKeys:
 
             async def late(intent):
                 await asyncio.sleep(6)
-                await other._store.transact(
-                    lambda db: db.execute("DELETE FROM intent WHERE state = 'refused'")
-                )
                 return await taking(intent)
 
             monkeypatch.setattr(other._journal, "take", late)
@@ -1013,6 +1010,37 @@ class TestJournals:
         async with world.client(store=disk()) as client:
             errors = {intent.key: intent.error for intent in await client.list_intents()}
         assert errors == {"k": None, "other": "no ?"}
+
+    @virtual
+    async def test_an_id_that_is_broken_text_is_kept(self, world, disk, monkeypatch):
+        cloud, makes = world.add("a"), Cloud.machine
+        monkeypatch.setattr(
+            Cloud, "machine", lambda self, _, name, **traits: makes(self, "vm-\ud800", name, **traits)
+        )
+        async with world.client(store=disk()) as client:
+            made = await client.provision(SPEC, key="k")
+            cloud.machines = {"vm-\ud800": made.instance}
+            assert (await client.provision(SPEC, key="k")).instance.id == made.instance.id
+            assert (await client.reconcile(apply=True)).complete
+            await client.delete_instance("a/vm-\ud800")
+            assert (await only(client)).state is IntentState.DELETED
+
+    @virtual
+    async def test_what_cannot_be_read_any_more_hides_no_other_error(self, world, tmp_path):
+        class Failing(Store):
+            fails = False
+
+            async def transact(self, work, *, durable=False, reading=False):
+                if reading and self.fails:
+                    raise StateUnavailableError("disk I/O error")
+                return await super().transact(work, durable=durable, reading=reading)
+
+        world.add("a")
+        async with world.client(store=Failing(tmp_path, InlineThread())) as client:
+            await client.provision(SPEC)
+            Failing.fails = True
+            with pytest.raises(NoCompatibleProvidersError):
+                await client.provision(attrs.evolve(SPEC, plan="none"))
 
     @virtual
     async def test_a_request_without_a_deadline_can_be_looked_at_by_all(self, world, disk):

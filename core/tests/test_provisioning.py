@@ -18,6 +18,7 @@ from purveyor import (
     NoCompatibleProvidersError,
     NoEnabledProvidersError,
     Outcome,
+    PermissionDeniedError,
     PluginError,
     ProviderInactiveError,
     ProviderNotFoundError,
@@ -485,6 +486,56 @@ class TestTheGuardOnSpending:
             with pytest.raises(QuotaExceededError):
                 await client.provision(SPEC, key="k")
         assert len(cloud.machines) == 1
+
+    @virtual
+    async def test_of_what_wants_a_machine_at_once_only_so_many_get_one(self, world, tmp_path):
+        cloud = world.add("a")
+        stores = [Store(tmp_path, InlineThread()) for _ in range(2)]
+        one, other = (world.client(store=store, limits={"max_instances": 1}) for store in stores)
+        async with one, other:
+            for key in "ab":
+                cloud.fail("create_instance", refused(ValidationError))
+                with pytest.raises(ValidationError):
+                    await one.provision(SPEC, key=key)
+            cloud.always["create_instance"] = Fault(seconds=5)
+            results = await asyncio.gather(
+                one.provision(SPEC, key="a"),
+                one.provision(SPEC, key="b"),
+                one.provision(SPEC),
+                other.provision(SPEC, key="a"),
+                other.provision(SPEC, key="b"),
+                return_exceptions=True,
+            )
+            assert one._journal._active == other._journal._active == {}
+        assert len(cloud.machines) == 1
+        told = [result.instance.id for result in results if not isinstance(result, Exception)]
+        assert set(told) == {"a-0"}
+        assert {type(result) for result in results if isinstance(result, Exception)} == {QuotaExceededError}
+
+    @virtual
+    async def test_what_is_made_anew_for_a_broken_one_is_counted(self, world):
+        cloud = world.add("a")
+        cloud.born = {"status": InstanceStatus.ERROR}
+        cloud.always["delete_instance"] = refused(PermissionDeniedError)
+        async with world.client(limits={"max_instances": 1}) as client:
+            with pytest.raises(ProviderUnavailableError):
+                await client.provision(SPEC, key="k", wait=True)
+            cloud.machines.clear()  # by hand
+            cloud.born = {}
+            await client.provision(attrs.evolve(SPEC, name="other"))
+            cloud.always.clear()
+            with pytest.raises(QuotaExceededError):
+                await client.provision(SPEC, key="k")
+        assert len(cloud.machines) == 1
+
+    @virtual
+    async def test_what_was_never_sent_leaves_nothing_behind(self, world):
+        world.add("a").always["find_by_mark"] = refused(PermissionDeniedError)
+        async with world.client(limits={"max_instances": 5}) as client:
+            for key in (None, None, "k"):
+                with pytest.raises(PermissionDeniedError):
+                    await client.provision(SPEC, key=key, count=2)
+            assert await client.list_intents() == []
 
     @virtual
     async def test_what_a_dead_process_had_planned_takes_up_nothing(self, world, tmp_path):

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _SAMPLES = frozenset({"Exemplar", "MetricFamily", "MetricType", "Sample"})
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SAMPLES})
+
+
 def __getattr__(name: str) -> Any:
     """Samples need a library that takes its time to load, and most plugins have none."""
     if name in _SAMPLES:

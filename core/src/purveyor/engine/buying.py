@@ -73,6 +73,8 @@ class Buyer:
 
     async def _is_used_by_others(self, search: Search, error: PurveyorError) -> bool:
         """Whether somebody else has used the key while nothing was written down here, so that it must be looked at again."""
+        if not search.shared:
+            return False
         search.opened = await search.reopen()
         if isinstance(search.opened, Intent):
             return True

@@ -84,10 +84,9 @@ class Provisioner:
             name = names[position]
 
             async def reopen() -> Intent | Hold:
-                (again,) = await self._open(key, {position: name}, wanted, admit)
-                return again
+                return await self._journal.look(key, position, name, wanted, admit)
 
-            return Search(wish.spec, name, opened, reopen, turns, wait, deadline)
+            return Search(wish.spec, name, opened, reopen, not is_minted, turns, wait, deadline)
 
         searches = [search(one, position) for position, one in enumerate(opened)]
         try:

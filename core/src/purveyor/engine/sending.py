@@ -29,7 +29,6 @@ from purveyor.spi.call import Call, Effect
 from purveyor.spi.facets import Compute, CreateRequest
 from purveyor.spi.hookspecs import Marking
 from purveyor.state.journal import Hold, Journal
-from purveyor.state.table import UNWRITTEN
 
 __all__ = ["Search", "Sender"]
 
@@ -43,6 +42,7 @@ class Search:
     Attributes:
         opened: Its intent: held, if it is new.
         reopen: Looks at the intent again.
+        shared: Whether others may use its key.
         turns: Who is asked.
         wait: Whether the machine must run before the search is over.
         deadline: In the clock's seconds.
@@ -55,6 +55,7 @@ class Search:
     name: str
     opened: Intent | Hold
     reopen: Callable[[], Awaitable[Intent | Hold]]
+    shared: bool
     turns: Turns
     wait: bool
     deadline: float
@@ -186,9 +187,7 @@ class Sender:
     ) -> PurveyorError | None:
         """Write down what is known now. If that fails, the journal says less than is true, and never something wrong."""
         await hold.written()
-        if hold.intent.state is IntentState.PLANNED and (
-            hold.intent.version == UNWRITTEN or state is not IntentState.REFUSED
-        ):
+        if hold.intent.state is IntentState.PLANNED:
             return None  # what was to be sent was never written down, so it was not sent
         try:
             await hold.move(state, **changes)

@@ -385,7 +385,7 @@ class Settler:
                 return
             async with hold:
                 await self.look_after(hold, deadline, patient=False)
-        except PurveyorError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are looked after
             _log.info("intent %s is still open: %s", intent.id, error)
 
     async def keep_running(self) -> None:

@@ -48,12 +48,11 @@ class SpendingGuard:
 
         def admit(fresh: int, intents: Sequence[Intent]) -> None:
             on_the_way = sum(
-                one.state.wants_machine
-                or one.state.doubtful
-                or (
-                    one.state.owns_machine
-                    and one.updated_at >= asked_at
-                    and (one.provider, one.instance_id) not in seen
+                (one.provider, one.instance_id) not in seen
+                and (
+                    one.state.wants_machine
+                    or one.state.doubtful
+                    or (one.state.owns_machine and one.updated_at >= asked_at)
                 )
                 for one in intents
             )

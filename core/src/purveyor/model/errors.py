@@ -132,7 +132,7 @@ class PurveyorError(Exception):
         retry_after: float | None = None,
     ) -> None:
         # Providers may send halves of surrogate pairs, which no log, terminal or file takes.
-        self.message = message.encode(errors="replace").decode()
+        self.message = str(message).encode(errors="replace").decode()
         super().__init__(self.message)
         self.provider = provider
         self.operation = operation

@@ -58,8 +58,8 @@ class IntentState(Enum):
 
     @property
     def wants_machine(self) -> bool:
-        """Whether the intent surely has none, so that its key makes one."""
-        return self in {IntentState.PLANNED, IntentState.REFUSED, IntentState.ABSENT, IntentState.DISCARDED}
+        """Whether the intent has none that is kept, so that its key makes one."""
+        return self in _WANTING
 
     @property
     def came_to_an_end(self) -> bool:
@@ -70,6 +70,15 @@ class IntentState(Enum):
     def doubtful(self) -> bool:
         """Whether a machine may exist that is not known."""
         return self in {IntentState.SENT, IntentState.UNKNOWN}
+
+
+_WANTING = {
+    IntentState.PLANNED,
+    IntentState.REFUSED,
+    IntentState.ABSENT,
+    IntentState.DISCARDING,
+    IntentState.DISCARDED,
+}
 
 
 @attrs.frozen

@@ -32,7 +32,7 @@ __all__ = [
 _S = IntentState
 
 STEPS: Mapping[IntentState, frozenset[IntentState]] = {
-    _S.PLANNED: frozenset({_S.SENT, _S.REFUSED}),
+    _S.PLANNED: frozenset({_S.SENT}),
     _S.SENT: frozenset({_S.SENT, _S.CONFIRMED, _S.REFUSED, _S.UNKNOWN, _S.ADOPTED, _S.ABSENT, _S.TOMBSTONED}),
     _S.UNKNOWN: frozenset({_S.SENT, _S.UNKNOWN, _S.ADOPTED, _S.ABSENT, _S.TOMBSTONED}),
     _S.REFUSED: frozenset({_S.SENT, _S.REFUSED, _S.ADOPTED}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -41,7 +41,7 @@ class Journal(Identified):
     def __init__(self, store: Store, holders: Holders, origin: Origin) -> None:
         super().__init__(store, origin)
         self._holders = holders
-        self._active: set[str] = set()
+        self._active: dict[str, object] = {}
         self._pending: set[asyncio.Task[Any]] = set()
 
     async def open(
@@ -51,53 +51,69 @@ class Journal(Identified):
         digest: Mapping[str, str],
         admit: Admission | None = None,
     ) -> list[Intent | Hold]:
-        """The intents of a key, by position; those that were not there are written down now, with nobody in between.
+        """The intents of a key, by position; those that were not there are written down now, and already held.
 
         Args:
             key: The caller's.
             names: Position to the machine's name.
             digest: Of the request.
-            admit: Looks at what is to be planned; what it raises plans nothing.
+            admit: Looks at what wants a machine, with nobody in between, and that is held, too; what it raises plans nothing.
 
         Raises:
             ConflictError: The key was used for another request.
         """
         owner = (await self.identity()).owner
+        claimed: set[str] = set()
+
+        def hold(db: sqlite3.Connection, intent: Intent) -> Intent | Hold:
+            if not self._claim(intent.id):
+                return intent
+            claimed.add(intent.id)
+            return Hold(self, self._held(db, intent))
 
         def work(db: sqlite3.Connection) -> list[Intent | Hold]:
             self._holders.enter()
-            others = self._on_their_way(db, owner) if admit else []
-            opened = [
-                self._find(db, owner, key, position, digest)
-                or self._write_planned(db, self._planned(owner, key, position, name, digest))
-                for position, name in names.items()
-            ]
-            wanting = sum(isinstance(one, Hold) or self._is_idle(one) for one in opened)
-            if admit and wanting:
-                admit(wanting, others)
+            opened: list[Intent | Hold] = []
+            for position, name in names.items():
+                found = self._find(db, owner, key, position, digest)
+                if found is not None and not (admit and self._is_idle(found)):
+                    opened.append(found)
+                else:
+                    opened.append(hold(db, found or self._planned(owner, key, position, name, digest)))
+            if admit and claimed:
+                admit(len(claimed), self._on_their_way(db, owner, claimed))
             return opened
 
         async def opening() -> list[Intent | Hold]:
-            opened = await self._store.transact(work)
-            self._active.update(one.intent.id for one in opened if isinstance(one, Hold))
-            return opened
+            try:
+                return await self._store.transact(work)
+            except BaseException:
+                for one in claimed:
+                    self._active.pop(one, None)
+                raise
 
         return await self._kept(opening(), _holds)
 
-    async def look(self, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent | Hold:
-        """The intent of one position of a key, or a new one as ``plan`` makes it.
+    async def look(
+        self, key: str, position: int, name: str, digest: Mapping[str, str], admit: Admission | None = None
+    ) -> Intent | Hold:
+        """The intent of one position of a key, or a new one as ``plan`` makes it, or ``open`` where there is a limit.
 
         Raises:
             ConflictError: The key was used for another request.
         """
         owner = (await self.identity()).owner
-        found = await self._store.transact(
-            lambda db: self._find(db, owner, key, position, digest), reading=True
-        )
+
+        def work(db: sqlite3.Connection) -> Intent | None:
+            found = self._find(db, owner, key, position, digest)
+            return None if found is not None and admit and self._is_idle(found) else found
+
+        found = await self._store.transact(work, reading=True)
         if found is not None:
             return found
-        (hold,) = await self.plan(key, {position: name}, digest)
-        return hold
+        if admit:
+            return (await self.open(key, {position: name}, digest, admit))[0]
+        return (await self.plan(key, {position: name}, digest))[0]
 
     async def plan(self, key: str, names: Mapping[int, str], digest: Mapping[str, str]) -> list[Hold]:
         """New intents, already held. Each is written down with its first change, unless its key has one by then.
@@ -108,22 +124,35 @@ class Journal(Identified):
         if not self._holders.has_entered:
             await self._store.transact(lambda _: self._holders.enter())
         holds = [Hold(self, self._planned(owner, key, *one, digest)) for one in names.items()]
-        self._active.update(hold.intent.id for hold in holds)
+        for hold in holds:
+            self._claim(hold.intent.id)
         return holds
 
-    def _on_their_way(self, db: sqlite3.Connection, owner: str) -> list[Intent]:
-        """Our own, but for those that come to nothing by themselves."""
-        found = [table.load(body) for (body,) in db.execute(f"{table.ALL} WHERE owner = ?", (owner,))]
-        return [one for one in found if not self._is_idle(one)]
+    def _on_their_way(self, db: sqlite3.Connection, owner: str, without: Container[str]) -> list[Intent]:
+        """Our own, without some, and without those that come to nothing by themselves."""
+        rows = db.execute(f"{table.ALL} WHERE owner = ?", (owner,))
+        found = [one for (body,) in rows if (one := table.load(body)).id not in without]
+        idle = {one.holder: self._is_idle(one) for one in found if one.state.wants_machine}
+        return [one for one in found if not (one.state.wants_machine and idle[one.holder])]
 
     def _is_idle(self, intent: Intent) -> bool:
-        """Whether it has no machine, and nobody alive works on getting one."""
+        """Whether its key makes a machine, and nobody alive works on that."""
         holder = intent.holder
         return (
             intent.state.wants_machine
             and holder != self._holders.name
             and not (holder and self._holders.lives(holder))
         )
+
+    def _claim(self, intent_id: str) -> bool:
+        """Whether nobody else in this process works on it; from now on somebody does. Threads may ask at once."""
+        token = object()
+        return self._active.setdefault(intent_id, token) is token
+
+    def _held(self, db: sqlite3.Connection, intent: Intent) -> Intent:
+        held = attrs.evolve(intent, holder=self._holders.name, version=intent.version + 1)
+        table.write(db, held, intent.version)
+        return held
 
     def _find(
         self, db: sqlite3.Connection, owner: str, key: str, position: int, digest: Mapping[str, str]
@@ -137,11 +166,6 @@ class Journal(Identified):
         intent = table.load(known[0])
         check_same(intent, digest)
         return intent if row else None
-
-    def _write_planned(self, db: sqlite3.Connection, planned: Intent) -> Hold:
-        intent = attrs.evolve(planned, version=0)
-        table.insert(db, intent)
-        return Hold(self, intent)
 
     def _planned(self, owner: str, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent:
         now = self._origin.clock.now()
@@ -172,7 +196,7 @@ class Journal(Identified):
                 f"'purveyor reconcile --owner {intent.owner}' shows what is left of that owner's machines",
                 details={"intent": intent.id, "owner": intent.owner},
             )
-        if intent.id in self._active:
+        if not self._claim(intent.id):
             return None
 
         def work(db: sqlite3.Connection) -> Intent | None:
@@ -180,9 +204,7 @@ class Journal(Identified):
             now = table.read(db, intent.id)
             if now.holder not in {"", self._holders.name} and self._holders.lives(now.holder):
                 return None
-            held = attrs.evolve(now, holder=self._holders.name, version=now.version + 1)
-            table.write(db, held, now.version)
-            return held
+            return self._held(db, now)
 
         async def taking() -> Hold | None:
             held = None
@@ -190,10 +212,9 @@ class Journal(Identified):
                 held = await self._store.transact(work)
             finally:
                 if held is None:
-                    self._active.discard(intent.id)
+                    self._active.pop(intent.id, None)
             return None if held is None else Hold(self, held)
 
-        self._active.add(intent.id)  # at once: two that take it meet here
         return await self._kept(taking(), lambda hold: [hold] if hold else [])
 
     async def get(self, intent_id: str) -> Intent:
@@ -216,7 +237,7 @@ class Journal(Identified):
 
     async def with_instance(self, provider: str, instance_id: str) -> list[Intent]:
         """Our own intents that have led to a machine."""
-        found = await self._select(table.BY_INSTANCE, (provider, instance_id))
+        found = await self._select(table.BY_INSTANCE, (provider, table.sound(instance_id)))
         owner = (await self.identity()).owner if found else ""
         return [intent for intent in found if intent.owner == owner]
 
@@ -287,7 +308,7 @@ class Journal(Identified):
 
     def let_go(self, intent: Intent) -> None:
         """This process does not work on the intent any more."""
-        self._active.discard(intent.id)
+        self._active.pop(intent.id, None)
 
     async def aclose(self) -> None:
         """Finish what is being written and give the lock back."""

@@ -16,7 +16,18 @@ from purveyor.model.errors import ConflictError, IntentNotFoundError
 from purveyor.model.intent import Doubt, Intent, IntentState
 from purveyor.policy.intents import next_look
 
-__all__ = ["ALL", "BY_DUE", "BY_INSTANCE", "UNWRITTEN", "TakenError", "insert", "load", "read", "write"]
+__all__ = [
+    "ALL",
+    "BY_DUE",
+    "BY_INSTANCE",
+    "UNWRITTEN",
+    "TakenError",
+    "insert",
+    "load",
+    "read",
+    "sound",
+    "write",
+]
 
 UNWRITTEN = -1
 """Version of an intent that is not in the journal yet."""
@@ -55,11 +66,16 @@ def _row(intent: Intent) -> tuple[Any, ...]:
         intent.position,
         intent.state.value,
         intent.provider,
-        intent.instance_id,
+        intent.instance_id and sound(intent.instance_id),
         intent.version,
         due.timestamp() if due else None,
         _text(intent),
     )
+
+
+def sound(text: str) -> str:
+    """The text as SQLite takes it: without halves of surrogate pairs."""
+    return str(text).encode(errors="backslashreplace").decode()
 
 
 def write(db: sqlite3.Connection, intent: Intent, before: int) -> None:
