@@ -157,15 +157,12 @@ class Journal(Identified):
     def _find(
         self, db: sqlite3.Connection, owner: str, key: str, position: int, digest: Mapping[str, str]
     ) -> Intent | None:
-        intents = f"{table.ALL} WHERE owner = ? AND key = ? AND state NOT IN ('tombstoned', 'reaped')"
-        row = db.execute(f"{intents} AND position = ?", (owner, key, position)).fetchone()
-        # Where a request has come to nothing at this position, the others of its key know what it was.
-        known = row or db.execute(f"{intents} LIMIT 1", (owner, key)).fetchone()
-        if known is None:
+        row = db.execute(table.OF_KEY, (owner, key, position)).fetchone()
+        if row is None:
             return None
-        intent = table.load(known[0])
+        intent = table.load(row[0])
         check_same(intent, digest)
-        return intent if row else None
+        return intent if intent.position == position else None
 
     def _planned(self, owner: str, key: str, position: int, name: str, digest: Mapping[str, str]) -> Intent:
         now = self._origin.clock.now()

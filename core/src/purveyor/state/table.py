@@ -20,6 +20,7 @@ __all__ = [
     "ALL",
     "BY_DUE",
     "BY_INSTANCE",
+    "OF_KEY",
     "UNWRITTEN",
     "TakenError",
     "insert",
@@ -32,6 +33,9 @@ __all__ = [
 UNWRITTEN = -1
 """Version of an intent that is not in the journal yet."""
 ALL = "SELECT body FROM intent"
+_OF_KEY = f"{ALL} WHERE owner = ?1 AND key = ?2 AND state NOT IN ('tombstoned', 'reaped')"
+OF_KEY = f"{_OF_KEY} AND position = ?3 UNION ALL {_OF_KEY} LIMIT 1"
+"""At a position, or else, where its request has come to nothing, any other of the key: it knows what the request was."""
 BY_DUE = f"{ALL} WHERE due <= ?"
 BY_INSTANCE = f"{ALL} WHERE provider = ? AND instance_id = ?"
 
