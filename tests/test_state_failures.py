@@ -22,7 +22,7 @@ from purveyor import InstanceSpec, MultiProviderClient, StateUnavailableError, U
 from purveyor.client import _surroundings
 from purveyor.config import load_configuration
 from purveyor.engine.plugins import PluginHost
-from purveyor.state import journal
+from purveyor.state import identity
 from purveyor.state.store import Store
 from purveyor_cli.cli import run
 from purveyor_digitalocean.sandbox import DigitalOceanSandbox
@@ -213,7 +213,7 @@ async def test_a_network_file_system(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cloud.seed_droplets(2)
-    monkeypatch.setattr(journal, "network_file_system", lambda _: "nfs4")
+    monkeypatch.setattr(identity, "network_file_system", lambda _: "nfs4")
     file = Path(config["state_dir"]).with_name("purveyor.json")
     file.write_text(json.dumps(config), encoding="utf-8")
     asked = ("--config", str(file), "--format", "table")
