@@ -404,6 +404,14 @@ def test_the_same_series_in_another_order_are_read_anew() -> None:
         assert [sample.value for sample in samples(text)] == [float(line.split()[-1]) for line in moved[2:]]
 
 
+def test_exporters_that_are_nearly_alike_are_not_mixed_up() -> None:
+    names = [f"metric_{number}" for number in range(200)]
+    for odd in [*range(0, 200, 7), *range(0, 200, 7)]:
+        said = [*names[:odd], "odd", *names[odd + 1 :]]
+        text = "".join(f"# TYPE {name} gauge\n{name} 1\n" for name in said)
+        assert [sample.name for sample in samples(text)] == said
+
+
 def test_long_series_are_read_and_not_remembered() -> None:
     before = len(exposition._KNOWN[Dialect.TEXT])
     text = many(20, 'load{cpu="%d",long="' + "x" * 3000 + '"} %d')

@@ -41,6 +41,7 @@ LABELS_KEPT = SERIES_KEPT
 SHAPES_KEPT = 64
 LONGEST_SHAPE_KEPT = 2**20
 _WORTH_IT = 8  # below this many samples there is nothing to gain
+_FEW = 40
 _NO_LABELS = Labels()
 _as_json = msgspec.json.Decoder(list[float]).decode
 _zip: Callable[..., Any] = zip
@@ -248,14 +249,17 @@ class PlainReader:
         if "".join(gaps).strip(_BLANK_LINES[self._dialect]):
             between = tuple([(at, gaps[at]) for at in compress(range(len(gaps)), gaps)])
         told = between, begins, *((firsts, seconds) if first == "HELP" else (seconds, firsts))
-        for shape in (self._shapes.get(names), before):
+        few = names[
+            :: len(names) // _FEW + 1
+        ]  # enough to tell exporters apart; all would take their time to hash
+        for shape in (self._shapes.get(few), before):
             if shape is not None and shape.told == told and shape.names == names:
                 return shape
         shape = _Shape(told, names, _columns(names, begins, _declared(told, self._dialect), self._dialect))
         if len(self._shapes) >= SHAPES_KEPT:
             self._shapes.clear()
         if size <= LONGEST_SHAPE_KEPT:
-            self._shapes[names] = shape
+            self._shapes[few] = shape
         return shape
 
     def _its_labels(self, written: _Written) -> Sequence[Labels]:
