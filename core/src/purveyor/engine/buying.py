@@ -81,9 +81,8 @@ class Buyer:
         await search.opened.release()
         if not isinstance(error, TakenError) or self._around.clock.monotonic() >= search.deadline:
             return False
-        await self._around.clock.sleep(
-            _POLL_SECONDS
-        )  # they have left it again; there is no end to that but the deadline's
+        # They have left it again meanwhile; there is no end to that but the deadline's.
+        await self._around.clock.sleep(_POLL_SECONDS)
         search.opened = await search.reopen()
         return True
 
